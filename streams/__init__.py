@@ -1,0 +1,1 @@
+"""Wetread: a streaming, event-driven triage engine for imaging studies."""

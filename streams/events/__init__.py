@@ -1,0 +1,1 @@
+"""What is said: immutable facts, and how they travel."""

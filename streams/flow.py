@@ -1,0 +1,198 @@
+"""THE MAP: every topic, every agent in order, and where each event travels; all else comes from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from streams.arrival.step import arrival
+from streams.assembly.step import assembly
+from streams.contract import Contract
+from streams.delivery.step import delivery
+from streams.events import imaging, reading, telling, watching
+from streams.events.envelope import Envelope
+from streams.findings.step import findings
+from streams.oversight.orders import orders
+from streams.policy import Policies
+from streams.priority.step import priority
+from streams.routing.step import routing
+from streams.stage import Agent
+
+PARTITIONS = 8
+"""Of every topic that is keyed by study: topics keyed alike have equal numbers and one partitioner."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A topic of the contract: what its key names, what it carries, who may listen."""
+
+    name: str
+    key: str
+    carries: tuple[type, ...]
+    about: str
+    inside: bool = False
+    """True: the flow's own; outsiders may read it, but need not."""
+    partitions: int = PARTITIONS
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(
+        name="imaging.instances",
+        key="study",
+        carries=(imaging.InstancesStored, imaging.SeriesClosed, imaging.OrderMatched, imaging.TimerFired),
+        about="Images as they are stored, and what tells that a series is whole.",
+        inside=True,
+    ),
+    Topic(
+        name="imaging.orders",
+        key="order",
+        carries=(imaging.OrderPlaced, imaging.AccessionSeen),
+        about="Orders with their priority, and the studies that name them.",
+    ),
+    Topic(
+        name="imaging.studies",
+        key="study",
+        carries=(
+            imaging.StudyAssembled,
+            imaging.StudyRouted,
+            imaging.StudyIneligible,
+            imaging.InstanceConflicted,
+        ),
+        about="Studies that stand as a whole, and which models read them.",
+    ),
+    Topic(
+        name="triage.readings.urgent",
+        key="study",
+        carries=(reading.ReadingRequested,),
+        about="Readings asked for, the urgent lane.",
+        inside=True,
+    ),
+    Topic(
+        name="triage.readings.routine",
+        key="study",
+        carries=(reading.ReadingRequested,),
+        about="Readings asked for, the routine lane: its backlog never delays the other.",
+        inside=True,
+    ),
+    Topic(
+        name="triage.findings",
+        key="study",
+        carries=(
+            imaging.StudyRouted,
+            imaging.StudyIneligible,
+            imaging.PriorityChanged,
+            reading.ReadingAnswered,
+            reading.ReadingFailed,
+            reading.FindingMade,
+            watching.StudyOpened,
+            watching.ReportSigned,
+            watching.PriorityOverridden,
+            imaging.TimerFired,
+        ),
+        about="All that triage hears of a study, in the order in which it decided, and the findings made.",
+    ),
+    Topic(
+        name="triage.measurements",
+        key="patient",
+        carries=(telling.MeasurementMade,),
+        about="Measurements, so that a later study of the same patient finds them.",
+    ),
+    Topic(
+        name="triage.worklist",
+        key="study",
+        carries=(telling.PlaceChanged,),
+        about="By when each study is to be read, and why.",
+    ),
+    Topic(
+        name="triage.alerts",
+        key="study",
+        carries=(telling.AlertRaised, telling.AlertUpdated, telling.AlertClosed),
+        about="Alerts: subscribe here.",
+    ),
+    Topic(
+        name="triage.feedback",
+        key="study",
+        carries=(watching.StudyOpened, watching.ReportSigned, watching.PriorityOverridden),
+        about="What people did with a study.",
+    ),
+    Topic(
+        name="triage.outcomes",
+        key="study",
+        carries=(watching.StudyClosed,),
+        about="How each revision of each study ended: exactly one event each.",
+    ),
+)
+BY_NAME = {topic.name: topic for topic in TOPICS}
+RETRY = {f"triage.readings.{lane}": f"triage.readings.{lane}.retry" for lane in ("urgent", "routine")}
+DEADLETTERS = "triage.deadletters"
+
+INTAKE, ORDERS, FEEDBACK, TRIAGE = "intake", "orders", "feedback", "triage"
+READING = {"urgent": "reading-urgent", "routine": "reading-routine"}
+
+
+def agents(policies: Policies, contracts: Sequence[Contract]) -> tuple[Agent, ...]:
+    """The agents that decide, in the order of the flow, under these policies and contracts."""
+    models = tuple(contracts)
+    return (
+        Agent(
+            name=ORDERS,
+            title="joins orders to studies by accession number",
+            topic="imaging.orders",
+            keyed_by="order",
+            stages=(orders(),),
+        ),
+        Agent(
+            name=INTAKE,
+            title="arrival -> assembly -> routing: images become a study, models are chosen",
+            topic="imaging.instances",
+            keyed_by="study",
+            stages=(
+                arrival(),
+                assembly(policies.assembly, policies.routing.unordered),
+                routing(policies.routing, models),
+            ),
+        ),
+        Agent(
+            name=TRIAGE,
+            title="findings -> priority -> delivery: scores become findings, a place, alerts",
+            topic="triage.findings",
+            keyed_by="study",
+            stages=(
+                findings(policies.routing, models),
+                priority(policies.waiting),
+                delivery(policies.alerts, policies.waiting),
+            ),
+        ),
+    )
+
+
+def destinations(event: object, agent: str) -> tuple[str, ...]:
+    """The topics that an event goes to when this agent, edge or door says it; none: it stays inside."""
+    if isinstance(event, imaging.StudyRouted | imaging.StudyIneligible):
+        return ("imaging.studies", "triage.findings")
+    if isinstance(event, reading.ReadingRequested):
+        return (f"triage.readings.{event.lane}",)
+    if isinstance(event, imaging.TimerFired):
+        return ({INTAKE: "imaging.instances", TRIAGE: "triage.findings"}[agent],)
+    if isinstance(event, watching.StudyOpened | watching.ReportSigned | watching.PriorityOverridden):
+        return ("triage.findings",) if agent == FEEDBACK else ("triage.feedback",)
+    return tuple(topic.name for topic in TOPICS if isinstance(event, topic.carries))
+
+
+def key_of(topic: str, event: object) -> str:
+    """The key of an event on a topic: what the map says that the topic is keyed by."""
+    field = BY_NAME[topic].key
+    if isinstance(event, imaging.TimerFired):
+        return event.key
+    found = getattr(event, field, None)
+    if found is None:
+        found = getattr(event.facts, field)  # type: ignore[attr-defined]  # events about a study carry its facts
+    return str(found)
+
+
+def addressed(envelope: Envelope, agent: str) -> tuple[tuple[str, Envelope], ...]:
+    """The envelope once for each of its topics, with that topic's key."""
+    return tuple(
+        (topic, replace(envelope, key=key_of(topic, envelope.data)))
+        for topic in destinations(envelope.data, agent)
+    )

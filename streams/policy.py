@@ -1,0 +1,76 @@
+"""The clinical knobs, as frozen dataclasses; their values stand in deploy/policies/*.toml, none in code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from streams.events.imaging import Priority
+from streams.events.reading import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssemblyPolicy:
+    """assembly.toml: when a series counts as whole.
+
+    quiet_s: silence that is taken for the end where nothing else tells.
+    longest_s: after this time since its first instance a series is taken as it is.
+    forget_s: how long a study stays open for late images after its last one.
+    """
+
+    quiet_s: float
+    longest_s: float
+    forget_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingPolicy:
+    """routing.toml: lanes by priority, the priority of a study without an order, a model's role.
+
+    roles overrides the role in a model's contract: live, shadow or off.
+    body_parts: rule name to the words of Body Part Examined and descriptions that stand for it.
+    thresholds overrides a model's threshold.
+    """
+
+    unordered: Priority
+    lanes: dict[Priority, Lane]
+    body_parts: dict[str, tuple[str, ...]]
+    roles: dict[str, str]
+    thresholds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingPolicy:
+    """waiting.toml: allowed waits from arrival, in seconds, by priority and by finding.
+
+    no_ai_after_s: when a study still without its answers is shown as "no AI result yet".
+    """
+
+    by_priority: dict[Priority, int]
+    by_finding: dict[str, int]
+    no_ai_after_s: float
+
+    def read_by(self, arrived_at: datetime, priority: Priority, findings: Iterable[str]) -> datetime:
+        """arrived_at + the shortest wait that priority and findings give (earliest deadline first)."""
+        waits = [self.by_priority[priority]]
+        waits += [self.by_finding[name] for name in findings if name in self.by_finding]
+        return arrived_at + timedelta(seconds=min(waits))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPolicy:
+    """alerts.toml: the findings that alert somebody."""
+
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """All of them, with the digest that every event said under them carries."""
+
+    assembly: AssemblyPolicy
+    routing: RoutingPolicy
+    waiting: WaitingPolicy
+    alerts: AlertPolicy
+    digest: str
