@@ -88,8 +88,9 @@ class Agent:
 
     @property
     def hears(self) -> frozenset[type]:
-        """Types that some stage of this agent hears."""
-        return frozenset(t for stage in self.stages for t in stage.hears)
+        """Types that this agent takes from its topic: what its stages hear and do not say themselves."""
+        said = {t for stage in self.stages for t in stage.says}
+        return frozenset(t for stage in self.stages for t in stage.hears if t not in said)
 
     def kind(self, part: str) -> type:
         """The dataclass of the part "stage.kind:..."."""
