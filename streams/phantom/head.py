@@ -1,0 +1,181 @@
+"""Head CT phantoms in Hounsfield units: a person, an optional bleed, and the slices of a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.phantom import bleeds
+from streams.phantom.brain import brain_fields
+from streams.phantom.lattice import Frame, Lattice, lattice_for, mixing
+from streams.phantom.person import Person, atlas_points, person_of
+from streams.phantom.skull import Fields, skull_fields
+from streams.phantom.solids import Field
+from streams.phantom.texture import STANDARD, Kernel, loudness, noise
+from streams.phantom.tissue import blood_over, tissue
+
+FINE = 2
+"""Slice pixels per pixel of the fine grid on which tissue is painted."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSample:
+    """A head in HU `[z, y, x]` (foot to head, front to back, right to left), spacing (dz, dy, dx) in mm, and the bleed."""
+
+    hu: Field
+    spacing: tuple[float, float, float]
+    mask: NDArray[np.bool_]
+    kind: str | None
+
+    def ml(self) -> float:
+        """Volume of the bleed's mask, ml."""
+        dz, dy, dx = self.spacing
+        return float(self.mask.sum()) * dz * dy * dx / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """How a head is scanned: kernel, noise's deviation in HU, and the seed of the noise."""
+
+    kernel: Kernel = STANDARD
+    noise_hu: float = 4.0
+    seed: int = 0
+
+
+def standard_frame(thickness_mm: float = 5.0, *, low: float = -52.0, high: float = 104.0, tilt: float = 0.0) -> Frame:
+    """Contiguous slices from the skull base to the vertex (atlas heights in mm)."""
+    count = round((high - low) / thickness_mm)
+    z = tuple(float(low + (k + 0.5) * thickness_mm) for k in range(count))
+    return Frame(z=z, thickness=thickness_mm, tilt=tilt)
+
+
+def anatomy(person: Person, frame: Frame) -> tuple[Lattice, Fields]:
+    """The person's distance fields on the coarse lattice that covers the frame."""
+    lattice = lattice_for(frame)
+    at = atlas_points(person, lattice)
+    fields = skull_fields(person, lattice, at)
+    fields |= brain_fields(person, lattice, at, fields["cavity"])
+    return lattice, {name: np.ascontiguousarray(field, dtype=np.float32) for name, field in fields.items()}
+
+
+def render(lattice: Lattice, fields: Fields, frame: Frame, bleed: bleeds.Bleed | None = None) -> tuple[Field, NDArray[np.bool_]]:
+    """Noise-free HU and the bleed's mask on the frame's slices, each averaged over its thickness."""
+    painter = _Painter(lattice, fields, frame)
+    hu = np.full((len(frame.z), frame.size, frame.size), -1000, np.float32)
+    mask = np.zeros(hu.shape, np.bool_)
+    for index, z in enumerate(frame.z):
+        hu[index], share = painter.slice(z, bleed)
+        if share is not None:
+            mask[index] = share >= bleeds.COUNTS_FROM
+    return hu, mask
+
+
+class _Painter:
+    """Paints single slices: the coarse fields brought to fine sub-slices, painted, averaged, brought to pixels."""
+
+    def __init__(self, lattice: Lattice, fields: Fields, frame: Frame) -> None:
+        self._lattice, self._fields, self._frame = lattice, fields, frame
+        half = frame.size / FINE
+        fine = (np.arange(half, dtype=np.float32) - (half - 1) / 2) * np.float32(frame.pixel * FINE)
+        pixel = (np.arange(frame.size, dtype=np.float32) - (frame.size - 1) / 2) * np.float32(frame.pixel)
+        self._cols = slice(*(int(n) for n in np.searchsorted(fine, (lattice.x[0], lattice.x[-1]))))
+        self._to_y = mixing(lattice.y, fine + np.float32(frame.centre_y))
+        self._to_x = mixing(lattice.x, fine[self._cols]).T.copy()
+        self._rows_up = mixing(fine, pixel)
+        self._cols_up = mixing(fine, pixel).T.copy()
+        self._steps = max(1, round(frame.thickness / 1.7))
+
+    def bring(self, field: Field, z: float) -> Field:
+        """A coarse field on the fine sub-slices of the slice at z, `[sub, y, x]`."""
+        places = z + ((np.arange(self._steps) + 0.5) / self._steps - 0.5) * self._frame.thickness
+        weights = mixing(self._lattice.z, places.astype(np.float32))
+        used = np.flatnonzero(weights.any(axis=0))
+        low, high = int(used[0]), int(used[-1]) + 1
+        subs = np.tensordot(weights[:, low:high], field[low:high], (1, 0))
+        return np.asarray(self._to_y @ subs @ self._to_x, dtype=np.float32)
+
+    def slice(self, z: float, bleed: bleeds.Bleed | None) -> tuple[Field, Field | None]:
+        """HU of the slice at z, and the bleed's share of each pixel."""
+        here = {name: self.bring(field, z) for name, field in self._fields.items()}
+        hu = tissue(here)
+        share = None
+        if bleed is not None and bleed.low <= z <= bleed.high:
+            level, wall = self.bring(bleed.level, z), self.bring(bleed.wall, z)
+            part = bleed.share(level, wall)
+            hu = blood_over(hu, here, (part, bleed.rim(level)), bleed)
+            share = self._up(part.mean(axis=0), 0.0)
+        return self._up(hu.mean(axis=0), -1000.0), share
+
+    def share(self, z: float, bleed: bleeds.Bleed) -> Field:
+        """The bleed's share of each pixel of the slice at z alone."""
+        part = bleed.share(self.bring(bleed.level, z), self.bring(bleed.wall, z))
+        return self._up(part.mean(axis=0), 0.0)
+
+    def _up(self, fine: Field, outside: float) -> Field:
+        whole = np.full((fine.shape[0], self._rows_up.shape[1]), outside, np.float32)
+        whole[:, self._cols] = fine
+        return np.asarray(self._rows_up @ whole @ self._cols_up, dtype=np.float32)
+
+
+def measured(lattice: Lattice, fields: Fields, frame: Frame, bleed: bleeds.Bleed, ml: float) -> bleeds.Bleed:
+    """The bleed sized so that its mask on the frame's slices holds `ml`, within a few per cent where it can."""
+    painter = _Painter(lattice, fields, frame)
+    goal, sized = ml, bleed.sized(lattice, ml)
+    for _ in range(4):
+        voxels = sum(
+            int((painter.share(z, sized) >= bleeds.COUNTS_FROM).sum()) for z in frame.z if sized.low <= z <= sized.high
+        )
+        got = voxels * frame.voxel_ml()
+        if abs(got - ml) <= 0.04 * ml:
+            break
+        goal *= float(np.clip(ml / max(got, 1e-3), 0.4, 2.5))
+        sized = bleed.sized(lattice, goal)
+    return sized
+
+
+def scanned(clean: Field, frame: Frame, scan: Scan) -> Field:
+    """Clean HU as a scanner shows them: kernel, noise, whole numbers not yet rounded."""
+    rng = np.random.default_rng((scan.seed, 5))
+    out = clean
+    if scan.kernel.sharpen:
+        blurred = (np.roll(clean, 1, 1) + np.roll(clean, -1, 1) + np.roll(clean, 1, 2) + np.roll(clean, -1, 2)) / 4
+        out = clean + np.float32(scan.kernel.sharpen) * (clean - blurred)
+    grain = noise(rng, (clean.shape[0], clean.shape[1], clean.shape[2]), scan.kernel, frame.pixel)
+    out = out + grain * loudness(clean) * np.float32(scan.noise_hu)
+    return np.clip(out, -1024, 3071)
+
+
+def random_head(
+    rng: np.random.Generator, *, thickness_mm: float = 5.0, bleed: str | None = None, ml: float | None = None
+) -> HeadSample:
+    """A head drawn from `rng`, with a bleed of one of `bleeds.KINDS` and `ml` (drawn, 1 to 60, when None).
+
+    Raises ValueError for an unknown kind of bleed.
+    """
+    person = person_of(int(rng.integers(2**31)))
+    if bleed == "intraventricular":
+        person = replace(person, ventricles=max(person.ventricles, 1.1))
+    low = float(rng.uniform(-58, -44))
+    frame = standard_frame(thickness_mm, low=low, high=float(rng.uniform(98, 110)))
+    frame = replace(frame, pixel=float(rng.uniform(0.43, 0.49)))
+    wanted = None
+    if bleed is not None:
+        volume = float(np.exp(rng.uniform(0, np.log(60)))) if ml is None else ml
+        wanted = bleeds.Order(bleed, volume, int(rng.integers(2**31)))
+    scan = Scan(STANDARD, float(rng.uniform(2.0, 6.5)), int(rng.integers(2**31)))
+    return make_head(person, frame, scan, wanted)
+
+
+def make_head(person: Person, frame: Frame, scan: Scan, order: bleeds.Order | None = None) -> HeadSample:
+    """One head, scanned; with the ordered bleed, pushed aside by it."""
+    lattice, fields = anatomy(person, frame)
+    made = None
+    if order is not None:
+        plan = bleeds.plan(order, lattice, fields)
+        made = measured(lattice, fields, frame, plan, order.ml)
+    clean, mask = render(lattice, fields, frame, made)
+    step, row, column = frame.spacing
+    spacing = (step * float(np.cos(np.radians(frame.tilt))), row, column)
+    return HeadSample(scanned(clean, frame, scan), spacing, mask, order.kind if order else None)
