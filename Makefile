@@ -1,0 +1,46 @@
+# Two commands do all: `make demo` and `make test`. Bare `make` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+-include training/ich_ct/train.mk
+
+.PHONY: help setup demo test check lint types imports schemas schemas-check structure bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	@bash deploy/local/setup.sh "$(PYTHON)" "$(VENV)"
+
+setup: $(VENV)/ready ## make the environment and fetch Kafka and Triton (once; can be interrupted)
+	@$(BIN)/wetread doctor --mend
+
+demo: $(VENV)/ready ## the main job on the real parts: ARGS=--once ends after the table
+	@$(BIN)/wetread demo $(ARGS)
+
+test: setup ## all tests, on the real parts too
+	@$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/ready ## the one definition of clean: style, types, imports, contract, structure, fast tests
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-timings >/dev/null || $(BIN)/lint-imports
+	@$(BIN)/python schemas/generate.py --check
+	@$(BIN)/pytest -q -m "not stack and not shared_data" tests/structure
+
+schemas: $(VENV)/ready ## write schemas/ anew from the code
+	@$(BIN)/python schemas/generate.py
+
+bench: setup ## speed, as ratios, into tests/bench/README.md
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+lock: $(VENV)/ready ## resolve the dependencies anew (by name, version and hash; no addresses)
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and everything that was fetched or written
+	@rm -rf $(VENV) .wetread

@@ -1,0 +1,1 @@
+"""One file per outside thing, and the in-memory twins of every port."""

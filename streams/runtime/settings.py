@@ -1,0 +1,108 @@
+"""The environment, read once and frozen; nothing else reads it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.errors import SettingInvalid
+
+PACKAGE = Path(__file__).resolve().parent.parent
+CHECKOUT = PACKAGE.parent
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, each with its variable; defaults are safe: loopback, nothing exported, no credentials.
+
+    Attributes:
+        home: WETREAD_HOME, everything that is written: parts, data, logs, ports.
+        kafka, redis, triton: WETREAD_KAFKA, WETREAD_REDIS, WETREAD_TRITON, addresses of running ones that
+            replace the local part; None: the local stack's own.
+        policies: WETREAD_POLICIES, folder of *.toml.
+        models: WETREAD_MODELS, folder of model folders.
+        dicom_host, dicom_port: WETREAD_DICOM_HOST, WETREAD_DICOM_PORT; port None: chosen once and remembered.
+        ae_title: WETREAD_AE_TITLE; require_called_ae: WETREAD_REQUIRE_CALLED_AE (0 or 1).
+        calling_aes: WETREAD_CALLING_AES, comma-separated titles that may send; empty: any.
+        inbox: WETREAD_INBOX, the watched folder.
+        workers, readers: WETREAD_WORKERS, WETREAD_READERS, processes of the local stack.
+        otlp: WETREAD_OTLP, OTLP/HTTP endpoint for traces and metrics; None: off.
+        redis_memory: WETREAD_REDIS_MEMORY, limit of the local Redis.
+    """
+
+    home: Path
+    kafka: str | None
+    redis: str | None
+    triton: str | None
+    policies: Path
+    models: Path
+    dicom_host: str
+    dicom_port: int | None
+    ae_title: str
+    require_called_ae: bool
+    calling_aes: tuple[str, ...]
+    inbox: Path
+    workers: int
+    readers: int
+    otlp: str | None
+    redis_memory: str
+
+
+def shipped(name: str) -> Path:
+    """A folder that travels with the code: of the checkout, or inside the installed package."""
+    inside = PACKAGE / "_shipped" / name
+    return inside if inside.is_dir() else CHECKOUT / name
+
+
+def default_home() -> Path:
+    """.wetread in the checkout; in the user's data folder where the package is installed."""
+    if (CHECKOUT / "pyproject.toml").is_file():
+        return CHECKOUT / ".wetread"
+    return Path.home() / ".local" / "share" / "wetread"
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingInvalid: names the variable and what it takes.
+    """
+    env = os.environ if environment is None else environment  # noqa: TID251  # the one place
+    home = Path(env.get("WETREAD_HOME") or default_home()).expanduser().absolute()
+    return Settings(
+        home=home,
+        kafka=env.get("WETREAD_KAFKA") or None,
+        redis=env.get("WETREAD_REDIS") or None,
+        triton=env.get("WETREAD_TRITON") or None,
+        policies=Path(env.get("WETREAD_POLICIES") or shipped("deploy") / "policies").absolute(),
+        models=Path(env.get("WETREAD_MODELS") or shipped("triton_models")).absolute(),
+        dicom_host=env.get("WETREAD_DICOM_HOST") or LOOPBACK,
+        dicom_port=_number(env, "WETREAD_DICOM_PORT", None, 1, 65535),
+        ae_title=_ae_title(env.get("WETREAD_AE_TITLE") or "WETREAD"),
+        require_called_ae=env.get("WETREAD_REQUIRE_CALLED_AE", "0") == "1",
+        calling_aes=tuple(t.strip() for t in env.get("WETREAD_CALLING_AES", "").split(",") if t.strip()),
+        inbox=Path(env.get("WETREAD_INBOX") or home / "inbox").absolute(),
+        workers=_number(env, "WETREAD_WORKERS", 1, 1, 64) or 1,
+        readers=_number(env, "WETREAD_READERS", 1, 1, 64) or 1,
+        otlp=env.get("WETREAD_OTLP") or None,
+        redis_memory=env.get("WETREAD_REDIS_MEMORY") or "1gb",
+    )
+
+
+def _number(env: Mapping[str, str], name: str, default: int | None, low: int, high: int) -> int | None:
+    text = env.get(name)
+    if not text:
+        return default
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise SettingInvalid(f"{name}={text!r}: takes a whole number from {low} to {high}")
+    return int(text)
+
+
+def _ae_title(text: str) -> str:
+    longest = 16
+    if not text.isascii() or not text.strip() or len(text) > longest or "\\" in text:
+        raise SettingInvalid(f"WETREAD_AE_TITLE={text!r}: takes 1 to {longest} characters without backslash")
+    return text
