@@ -1,0 +1,145 @@
+"""Finds the inside of the skull on a stack of axial slices in Hounsfield units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Mask = NDArray[np.bool_]
+
+GRID_MM = 2.0
+"""Pixel of the grid on which the inside of the skull is sought."""
+BONE_HU = 110.0
+"""From here a 2 mm pixel counts as bone; fresh blood stays below 100."""
+SEED_DEPTH_MM = 6.0
+"""Brain lies at least this deep somewhere; bridges thinner than twice this are cut."""
+BRAIN_HEIGHT_MM = 155.0
+"""No brain lies further than this below the vertex."""
+LEAST_AREA_MM2 = 1300.0
+"""Under the brain a piece smaller than this is the spinal canal or a sinus, not brain."""
+LEAST_BRAIN_ML = 250.0
+LEAST_RING = 0.55
+"""Share of the rim of the largest slices that must lie against bone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Slices in HU on the 2 mm grid `[z, y, x]`, foot to head, and the distance between slices (mm)."""
+
+    hu: NDArray[np.float32]
+    step_mm: float
+
+
+def intracranial(stack: Stack) -> Mask | None:
+    """The inside of the skull `[z, y, x]` on the stack's grid; None where there is no brain inside bone.
+
+    Takes tilted stacks, open skulls (craniotomy), and stacks that begin at the neck or end below the vertex.
+    """
+    bone = stack.hu >= BONE_HU
+    enclosed = np.stack([_enclosed(plane) for plane in bone])
+    soft = (stack.hu > -5) & ~bone
+    seeds = _seeds(soft, enclosed, stack.step_mm)
+    if seeds is None:
+        return None
+    grown = np.stack([_grow(*planes) for planes in zip(seeds, soft, enclosed, strict=True)])
+    inside = _from_the_widest(grown)
+    volume_ml = float(inside.sum()) * GRID_MM**2 * stack.step_mm / 1000
+    if volume_ml < LEAST_BRAIN_ML or _ring_share(inside, bone) < LEAST_RING:
+        return None
+    return inside
+
+
+def disc(radius_mm: float) -> Mask:
+    """A round structuring element of the 2 mm grid."""
+    n = max(1, round(radius_mm / GRID_MM))
+    y, x = np.mgrid[-n : n + 1, -n : n + 1]
+    return np.asarray(y * y + x * x <= (n + 0.3) ** 2)
+
+
+def widen(mask: Mask, radius_mm: float) -> Mask:
+    """A plane or a stack widened in plane by radius_mm."""
+    planes = mask[None] if mask.ndim == 2 else mask
+    out = np.stack([_dilated(plane, radius_mm) for plane in planes])
+    return out[0] if mask.ndim == 2 else out
+
+
+def _dilated(plane: Mask, radius_mm: float) -> Mask:
+    """Dilation by distance: cheaper than a large structuring element."""
+    if not plane.any():
+        return plane
+    return np.asarray(ndimage.distance_transform_edt(~plane) <= radius_mm / GRID_MM + 0.3)
+
+
+def _eroded(plane: Mask, radius_mm: float) -> Mask:
+    return np.asarray(ndimage.distance_transform_edt(plane) > radius_mm / GRID_MM)
+
+
+def _enclosed(bone: Mask) -> Mask:
+    """What lies inside closed bone in one slice; gaps of some 8 mm (sutures, burr holes) are bridged."""
+    if not bone.any():
+        return bone
+    wide = np.pad(bone, 4)
+    closed = ~_dilated(~_dilated(wide, 4.0), 4.0) | wide
+    return np.asarray((ndimage.binary_fill_holes(closed) & ~wide)[4:-4, 4:-4])
+
+
+def _seeds(soft: Mask, enclosed: Mask, step_mm: float) -> Mask | None:
+    """The deep tissue of the brain: the connected piece with most voxels inside bone, not far below the vertex."""
+    deep = np.stack([_eroded(plane, SEED_DEPTH_MM) for plane in soft])
+    areas = (deep & enclosed).sum((1, 2)) * GRID_MM**2
+    high = np.flatnonzero(areas > 1500)
+    if not len(high):
+        return None
+    deep[: max(0, int(high[-1] - BRAIN_HEIGHT_MM / step_mm))] = False
+    labels, count = ndimage.label(deep)
+    if not count:
+        return None
+    sizes = np.bincount(labels[enclosed], minlength=count + 1)
+    sizes[0] = 0
+    return np.asarray(labels == int(sizes.argmax()))
+
+
+def _grow(seeds: Mask, soft: Mask, enclosed: Mask) -> Mask:
+    """From the deep tissue of a slice out to the bone, and what else of the cavity touches it."""
+    if not seeds.any():
+        return seeds
+    near = _dilated(seeds, SEED_DEPTH_MM + GRID_MM)
+    ring = bool((seeds & enclosed).sum() > 0.6 * seeds.sum())
+    if not ring:
+        return np.asarray(ndimage.binary_fill_holes(near & soft))
+    labels, count = ndimage.label(enclosed)
+    held = np.bincount(labels[seeds], minlength=count + 1) > 0
+    held[0] = False
+    whole = held[labels] & (near | _dilated(near & enclosed, 10.0))
+    return np.asarray(ndimage.binary_fill_holes(whole))
+
+
+def _from_the_widest(grown: Mask) -> Mask:
+    """Keeps, going down from the widest slice, pieces that continue the slice above and are not a mere canal."""
+    areas = grown.sum((1, 2)) * GRID_MM**2
+    widest = int(areas.argmax())
+    out = np.zeros_like(grown)
+    out[widest:] = grown[widest:]
+    for index in range(widest - 1, -1, -1):
+        above = out[index + 1]
+        labels, count = ndimage.label(grown[index])
+        sizes = np.bincount(labels.ravel(), minlength=count + 1) * GRID_MM**2
+        touching = np.bincount(labels[above], minlength=count + 1) > 0
+        keep = touching & (sizes >= LEAST_AREA_MM2)
+        keep[0] = False
+        out[index] = keep[labels]
+    return out
+
+
+def _ring_share(inside: Mask, bone: Mask) -> float:
+    """Share of the inside's rim, over the wider half of its slices, within 8 mm of bone."""
+    areas = inside.sum((1, 2))
+    on_rim = by_bone = 0
+    for index in np.flatnonzero(areas > areas.max() / 2):
+        rim = inside[index] & ~ndimage.binary_erosion(inside[index])
+        on_rim += int(rim.sum())
+        by_bone += int((rim & _dilated(bone[index], 8.0)).sum())
+    return by_bone / max(1, on_rim)
