@@ -20,6 +20,10 @@ FINE = 2
 """Slice pixels per pixel of the fine grid on which tissue is painted."""
 
 
+_FAR = np.float32(12)
+"""A distance from which a solid does not show, mm: where all of a slice is that far, no field is resampled."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeadSample:
     """A head in HU `[z, y, x]` (foot to head, front to back, right to left), spacing (dz, dy, dx) in mm, and the bleed."""
@@ -93,6 +97,8 @@ class _Painter:
         weights = mixing(self._lattice.z, places.astype(np.float32))
         used = np.flatnonzero(weights.any(axis=0))
         low, high = int(used[0]), int(used[-1]) + 1
+        if field[low:high].min() > _FAR:
+            return np.full((1, 1, 1), _FAR, np.float32)
         subs = np.tensordot(weights[:, low:high], field[low:high], (1, 0))
         return np.asarray(self._to_y @ subs @ self._to_x, dtype=np.float32)
 

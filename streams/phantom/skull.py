@@ -25,19 +25,30 @@ def skull_fields(person: Person, lattice: Lattice, at: Points) -> Fields:
     outer = dome - thickness
     outer = np.maximum(outer, _floor(at) - 5)
     fields = {"cavity": cavity, "outer": outer, "grain": grain, "inner_table": cavity - 1.3}
-    fields |= _face(person, side, cells)
+    fields |= _low(person, side, (outer, cavity), cells)
     fields["skin"] = _skin(person, at, side, dome - thickness)
     fields["muscle"] = _muscle(side, dome - thickness, grain)
     return fields
 
 
+def _low(person: Person, side: Points, vault: tuple[Field, Field], cells: Field) -> Fields:
+    """The face's fields, computed only for the planes that it can reach."""
+    rows = int(np.flatnonzero(side.z.min(axis=(1, 2)) < 34)[-1]) + 1 if (side.z < 34).any() else 1
+    part = Points(side.x[:rows], side.y[:rows], side.z[:rows])
+    below = _face(person, part, (vault[0][:rows], vault[1][:rows]), cells[:rows])
+    whole = {name: np.full(side.shape, 40, np.float32) for name in below}
+    for name, field in below.items():
+        whole[name][:rows] = field
+    return whole
+
+
 def _dome(at: Points) -> Field:
     """The vault's inner surface, without the floor: wider at the back, flat walls, rounder above."""
-    wide = 68 * (1 - 0.20 * slope(at.y, -5, -92) - 0.07 * slope(at.y, 45, 90)) * (1 + 0.02 * slope(at.z, 0, 40))
+    wide = 69 * (1 - 0.15 * slope(at.y, 25, -95) - 0.05 * slope(at.y, 35, 100)) * (1 + 0.02 * slope(at.z, 0, 40))
     z = at.z - 26
     half = np.where(z > 0, np.float32(68), np.float32(84))
-    squared = np.square(at.x / wide) ** 1.2 + np.square((at.y - 1) / 85) ** 1.15 + np.square(z / half) ** 1.2
-    reach = squared ** np.float32(1 / 2.35)
+    squared = np.square(at.x / wide) ** 1.1 + np.square((at.y - 1) / 85) ** 1.1 + np.square(z / half) ** 1.2
+    reach = squared ** np.float32(1 / 2.24)
     radius = np.sqrt(np.square(at.x) + np.square(at.y) + np.square(z))
     return np.asarray(radius * (1 - 1 / np.maximum(reach, 0.02)), dtype=np.float32)
 
@@ -56,7 +67,7 @@ def _thickness(person: Person, side: Points, bumps: Field) -> Field:
 def _floor_table() -> tuple[Field, Field]:
     """Height of the skull base over (y, x >= 0) on a 1 mm grid from y = -110, and how steep it is."""
     y, x = np.meshgrid(np.arange(-110.0, 111.0), np.arange(0.0, 101.0), indexing="ij")
-    front = 2 + 6 * np.exp(-(((x - 28) / 16) ** 2) - ((y + 58) / 24) ** 2) - 9 * np.exp(-((x / 5) ** 2) - ((y + 66) / 16) ** 2)
+    front = 1 + 4 * np.exp(-(((x - 28) / 16) ** 2) - ((y + 58) / 24) ** 2) - 9 * np.exp(-((x / 5) ** 2) - ((y + 66) / 16) ** 2)
     middle = -27 + 26 * slope(x, 17, 9) + 10 * slope(y, -20, -36) + 9 * slope(x, 44, 62)
     behind = -45 + 0.012 * np.square(y - 46).clip(0, 900) + 0.006 * x * x
     clivus = np.minimum(2.0, (20 - y) * 2.5 - 46)
@@ -86,45 +97,58 @@ def _floor(at: Points) -> Field:
     return np.asarray((high - at.z) * flat, dtype=np.float32)
 
 
-def _face(person: Person, side: Points, cells: Field) -> Fields:
-    """Petrous bones, face bones, air spaces and orbits, both sides at once."""
-    size = np.float32(person.sinuses)
-    petrous = chain(side, (((12, 4, -10), 5), ((38, 17, -15), 9), ((62, 30, -20), 11)))
-    mastoid = ellipsoid(side, (60, 34, -30), (10, 14, 18))
-    clivus = rod(side, (0, 2, -10), (0, 20, -46), (9, 5))
-    sphenoid = ellipsoid(side, (0, -22, -14), (17, 18, 14))
-    wing = chain(side, (((14, -24, 0), 2.5), ((34, -30, -4), 3), ((54, -32, 6), 4)), 3)
-    cheek = chain(side, (((44, -70, -28), 4), ((56, -56, -32), 3), ((66, -28, -30), 2.4), ((66, -2, -28), 3)), 3)
-    rim = _shell(ellipsoid(side, (31, -80, -13), (23, 14, 20)), 2.2)
-    jaw = chain(side, (((54, 2, -32), 6), ((52, -4, -50), 4), ((48, -16, -80), 6)), 3)
-    nose = np.minimum(rod(side, (0, -92, -8), (0, -101, -26), (2.2, 1.4)), rod(side, (9, -84, -30), (12, -82, -50), (2, 3)))
-    condyle = ellipsoid(side, (17, 34, -50), (8, 14, 7))
-    pterygoid = rod(side, (13, -30, -26), (15, -30, -55), (2, 3))
-    septum = np.maximum(side.x - 0.9, np.maximum(np.abs(side.y + 66) - 30, np.abs(side.z + 34) - 22))
-    bone = np.minimum.reduce([petrous, mastoid, clivus, sphenoid, wing, cheek, jaw, nose, condyle, pterygoid])
-    bone = np.minimum(bone, np.maximum(rim, side.y + 88))
-    orbit = chain(side, (((30, -80, -13), 17 ), ((22, -58, -9), 11), ((13, -36, -4), 3)), 4)
-    ethmoid = np.maximum(ellipsoid(side, (0, -62, -13), (12.5, 26, 14)), 1.1 * (np.abs(cells) * -3 + 1.2))
-    frontal = ellipsoid(side, (11, -88.5, 12), (13 * size, 4.2 * size, 15 * size))
-    sphenoidal = np.maximum(ellipsoid(side, (0, -22, -15), (13 * size, 14 * size, 10.5 * size)), 0.8 - side.x)
-    maxillary = ellipsoid(side, (31, -62, -44), (15, 16, 16))
-    mastoid_cells = np.maximum(ellipsoid(side, (59, 33, -25), (9.5 * size, 12 * size, 17 * size)), -2.4 * (cells - 0.0))
-    ear = np.minimum(chain(side, (((88, 16, -27), 4), ((58, 14, -26), 3), ((46, 12, -24), 4))), mastoid_cells)
-    nasal = np.maximum(ellipsoid(side, (0, -64, -40), (14, 34, 24)), np.abs(np.abs(cells) * 2.5) * -1 + 0.8)
-    nasal = np.minimum(nasal, ellipsoid(side, (0, -24, -44), (11, 12, 24)))
-    air = np.minimum.reduce([ethmoid, frontal, sphenoidal, maxillary, ear, np.maximum(nasal, 1.2 - side.x)])
-    walls = np.minimum.reduce([ethmoid - 1.4, frontal - 1.6, maxillary - 1.5, orbit - 1.6, septum])
+def _face(person: Person, side: Points, vault: tuple[Field, Field], cells: Field) -> Fields:
+    """Petrous bones, face bones, air spaces and orbits, both sides at once; `vault` is (outer, cavity)."""
+    orbit = chain(side, (((31, -82, -13), 17.5), ((23, -60, -9), 12), ((13, -36, -4), 3)), 4)
+    orbit = np.maximum(orbit, -side.y - 92)
+    air, walls = _air(np.float32(person.sinuses), side, vault, cells)
+    walls = np.minimum(walls, np.maximum(orbit - 1.7, -side.y - 84 + 0.25 * (side.x - 30)))
+    septum = np.maximum(side.x - 0.9, np.maximum(np.abs(side.y + 66) - 28, np.abs(side.z + 34) - 22))
+    bone = np.minimum.reduce([_base(side), _facial(side), walls, septum])
     return {
-        "bone": np.minimum(bone, np.maximum(walls, ellipsoid(side, (0, -58, -24), (52, 40, 44)))),
+        "bone": bone,
         "air": air,
         "orbit": orbit,
-        "globe": ellipsoid(side, (31, -79, -13), (12.2, 12.0, 12.2)),
+        "globe": ellipsoid(side, (31, -80, -13), (12.2, 12.0, 12.2)),
         "eye": _eye(side),
     }
 
 
-def _shell(solid: Field, thick: float) -> Field:
-    return np.abs(solid) - np.float32(thick / 2)
+def _base(side: Points) -> Field:
+    """Petrous bones, mastoids, sphenoid, clivus, condyles."""
+    petrous = chain(side, (((12, 4, -10), 5), ((38, 17, -15), 8), ((60, 30, -20), 11)))
+    mastoid = ellipsoid(side, (58, 34, -30), (10, 14, 18))
+    clivus = rod(side, (0, 2, -10), (0, 20, -46), (9, 5))
+    sphenoid = ellipsoid(side, (0, -22, -14), (17, 18, 14))
+    wing = chain(side, (((14, -24, 0), 2.5), ((34, -30, -2), 3), ((52, -32, 6), 3)), 3)
+    condyle = ellipsoid(side, (17, 34, -50), (8, 14, 7))
+    return np.minimum.reduce([petrous, mastoid, clivus, sphenoid, wing, condyle])
+
+
+def _facial(side: Points) -> Field:
+    """Cheek bones and arches, jaw, nose, pterygoids."""
+    cheek = chain(side, (((38, -80, -34), 4), ((50, -68, -28), 4), ((62, -52, -30), 2.6), ((67, -26, -30), 2), ((65, 0, -28), 3)))
+    rim = chain(side, (((50, -68, -28), 4), ((50, -70, -12), 3.2), ((47, -74, 2), 4)), 3)
+    jaw = chain(side, (((54, 2, -32), 6), ((52, -4, -50), 4), ((48, -16, -80), 6)), 3)
+    nose = np.minimum(rod(side, (0, -92, -6), (0, -102, -26), (3, 1.2)), rod(side, (9, -86, -20), (13, -82, -50), (2, 3)))
+    pterygoid = rod(side, (13, -30, -26), (15, -30, -55), (2, 3))
+    return np.minimum.reduce([cheek, rim, jaw, nose, pterygoid])
+
+
+def _air(size: np.float32, side: Points, vault: tuple[Field, Field], cells: Field) -> tuple[Field, Field]:
+    """Air spaces, and the thin bone round those that have walls of their own."""
+    outer, cavity = vault
+    ethmoid = np.maximum(ellipsoid(side, (0, -62, -13), (12.5, 26, 14)), 1.2 - 3 * np.abs(cells))
+    frontal = ellipsoid(side, (12, -86, 12), (14 * size, 9, 17 * size))
+    frontal = np.maximum.reduce([frontal, outer + 1.8, 1.8 - cavity, 0.7 - side.x])
+    sphenoidal = np.maximum(ellipsoid(side, (0, -22, -15), (13 * size, 14 * size, 10.5 * size)), 0.8 - side.x)
+    maxillary = ellipsoid(side, (31, -60, -46), (15, 17, 16))
+    nasal = np.maximum(ellipsoid(side, (0, -62, -42), (15, 32, 24)), 2.6 - 4.5 * np.abs(cells))
+    throat = ellipsoid(side, (0, -22, -46), (11, 12, 24))
+    canal = chain(side, (((88, 16, -27), 4), ((58, 14, -26), 3), ((46, 12, -24), 4)))
+    mastoid = np.maximum(ellipsoid(side, (57, 33, -25), (9.5 * size, 12 * size, 17 * size)), -2.4 * cells)
+    air = np.minimum.reduce([ethmoid, frontal, sphenoidal, maxillary, np.maximum(nasal, 1.2 - side.x), throat, canal, mastoid])
+    return air, np.minimum.reduce([ellipsoid(side, (0, -62, -13), (13.5, 27, 15)), maxillary - 1.5])
 
 
 def _eye(side: Points) -> Field:
@@ -155,8 +179,8 @@ def _muscle(side: Points, bony: Field, grain: Field) -> Field:
     """Temporal, chewing and neck muscles, parted by fat."""
     temporal = np.maximum(bony - 7 * slope(side.z, 45, 5), np.maximum(-side.y - 66, side.y - 22))
     temporal = np.maximum(temporal, 42 - side.x)
-    chewing = ellipsoid(side, (44, -22, -48), (19, 24, 34))
+    chewing = ellipsoid(side, (42, -24, -46), (23, 34, 36))
     neck = ellipsoid(side, (24, 62, -62), (33, 26, 42), -0.3)
-    deep = ellipsoid(side, (0, 28, -70), (34, 30, 30))
+    deep = ellipsoid(side, (0, 10, -62), (40, 46, 36))
     tongue = ellipsoid(side, (0, -45, -84), (34, 40, 20))
-    return np.minimum.reduce([temporal, chewing, neck, deep, tongue]) + 1.2 * grain
+    return np.minimum.reduce([temporal, chewing, neck, deep, tongue]) + 1.3 * grain

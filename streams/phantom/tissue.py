@@ -20,6 +20,8 @@ def within(distance: Field, edge: float = EDGE) -> Field:
 
 
 def _paint(hu: Field, value: Field | float, share: Field) -> None:
+    if share.size == 1 and not share.any():
+        return
     hu += (value - hu) * share
 
 
@@ -40,7 +42,6 @@ def _soft_parts(hu: Field, here: Fields) -> None:
     _paint(hu, 25, within(here["skin"]))
     _paint(hu, -92 + 10 * here["texture"], within(here["skin"] + 1.7))
     _paint(hu, 52 + 4 * here["texture"], within(np.maximum(here["muscle"], here["skin"] + 3), 1.6))
-    _paint(hu, 30, within(np.abs(here["outer"] - 1.4) - 0.9))
 
 
 def _bones(hu: Field, here: Fields) -> None:
@@ -63,14 +64,14 @@ def _brain(here: Fields) -> Field:
     """Everything inside the inner table."""
     texture = here["texture"]
     depth = -here["cavity"] - here["gap"]
-    below = here["tent"] > 0
+    below = np.minimum(here["tent"], -here["tent_edge"]) > 0
     middle = np.abs(here["middle"])
     fissure = middle - 0.6 - 0.7 * here["gap"]
     fissure = np.maximum(fissure, here["falx_edge"] - 9)
     open_width = 0.55 * here["gap"] * np.clip(1 - depth / (here["reach"] + 2), 0, 1) + 0.1
     furrow = np.maximum(np.abs(here["furrow"]) - open_width, depth - here["reach"])
     furrow = np.where(below, np.float32(9), furrow)
-    fluid = np.minimum.reduce([furrow, -depth, fissure, here["cisterns"]])
+    fluid = np.minimum(np.minimum(furrow, depth), np.minimum(fissure, here["cisterns"]))
     grey = np.minimum(fluid - 3.3, np.abs(here["furrow"]) + np.where(below | (depth > here["reach"] + 6), 90, 0) - 3.2)
     ribbon = within(np.maximum(grey, -2.0 - here["capsule"]), 2.6)
     hu = WHITE + 0.7 * texture
