@@ -1,0 +1,164 @@
+"""Shadow: what a candidate flow decides on the recorded events, and for whom it differs.
+
+The record is the order: each agent hears what it heard, from its one topic. What another agent had said is
+replaced by what the candidate says in its stead; recorded model answers are used; no model is asked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from streams.events import imaging, reading
+from streams.events.envelope import Envelope
+from streams.events.identifiers import named_id
+from streams.stage import Agent, decide
+
+Address = Callable[[Envelope, str], tuple[tuple[str, Envelope], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One event on one topic."""
+
+    topic: str
+    envelope: Envelope
+
+
+@dataclass(slots=True)
+class _Replayed:
+    """What the candidate has said so far, by topic and id."""
+
+    by_topic: dict[str, dict[str, Envelope]] = field(default_factory=lambda: defaultdict(dict))
+    readings: set[str] = field(default_factory=set)
+
+    def add(self, said: Said) -> None:
+        self.by_topic[said.topic].setdefault(said.envelope.id, said.envelope)
+        if isinstance(said.envelope.data, reading.ReadingRequested):
+            self.readings.add(said.envelope.data.reading)
+
+
+class _AgentShadow:
+    """One agent's states and timers while its topic is replayed."""
+
+    def __init__(self, agent: Agent, policy: str, address: Address) -> None:
+        self.agent, self.policy, self.address = agent, policy, address
+        self.parts: dict[str, dict[str, object]] = defaultdict(dict)
+        self.timers: dict[tuple[str, str], datetime] = {}
+        self.ever_set: set[str] = set()
+
+    def timer_id(self, key: str, name: str, due: datetime) -> str:
+        return named_id("timer", self.agent.name, key, name, due.isoformat())
+
+    def step(self, heard: Envelope) -> list[Said]:
+        held = self.parts[heard.key]
+        names = self.agent.needs(heard.data)
+        parts = held if names is None else {n: held[n] for n in names if n in held}
+        decision = decide(self.agent, parts, heard, self.policy)
+        if decision.needs_all:
+            decision = decide(self.agent, held, heard, self.policy)
+        for name, part in decision.changes.items():
+            if part is None:
+                held.pop(name, None)
+            else:
+                held[name] = part
+        for name, due in decision.timers.items():
+            self.timers.pop((heard.key, name), None)
+            if due is not None:
+                self.timers[heard.key, name] = due
+                self.ever_set.add(self.timer_id(heard.key, name, due))
+        return [Said(*pair) for said in decision.says for pair in self.address(said, self.agent.name)]
+
+    def due_before(self, time: datetime, recorded: Iterable[str]) -> list[Envelope]:
+        """Timers of the candidate that the record does not hold, due before time, the earliest first."""
+        fired = []
+        for (key, name), due in sorted(self.timers.items(), key=lambda item: (item[1], item[0])):
+            identity = self.timer_id(key, name, due)
+            if due < time and identity not in recorded:
+                del self.timers[key, name]
+                stage, _, own = name.partition(".")
+                event = imaging.TimerFired(key=key, stage=stage, name=own)
+                fired.append(Envelope(id=named_id(identity), time=due, key=key, data=event))
+        return fired
+
+
+def replay(
+    agents: Sequence[Agent], policy: str, inputs: Mapping[str, Sequence[Envelope]], address: Address
+) -> list[Said]:
+    """All that the candidate's agents say when they hear the record.
+
+    Args:
+        agents: the deciding agents of the candidate, in the order of the flow.
+        policy: digest of its policies.
+        inputs: topic to its recorded events, each id once, each key in the order of the record.
+        address: where an event goes (streams.flow.addressed).
+
+    Returns:
+        What is said, agent by agent, each in the order in which it decided.
+    """
+    replayed = _Replayed()
+    everything: list[Said] = []
+    retold = _retold_by(agents)
+    for position, agent in enumerate(agents):
+        shadow = _AgentShadow(agent, policy, address)
+        earlier = {t for a in agents[:position] for s in a.stages for t in s.says} & retold
+        heard = _candidate_input(inputs.get(agent.topic, ()), agent.topic, replayed, earlier)
+        recorded = frozenset(e.id for e in inputs.get(agent.topic, ()) if isinstance(e.data, imaging.TimerFired))
+        for envelope in heard:
+            for timer in shadow.due_before(envelope.time, recorded):
+                everything += _note(replayed, shadow.step(timer))
+            if isinstance(envelope.data, imaging.TimerFired) and envelope.id not in shadow.ever_set:
+                continue
+            if isinstance(envelope.data, tuple(agent.hears)):
+                everything += _note(replayed, shadow.step(envelope))
+    return everything
+
+
+def _note(replayed: _Replayed, said: list[Said]) -> list[Said]:
+    for one in said:
+        replayed.add(one)
+    return said
+
+
+def _retold_by(agents: Sequence[Agent]) -> set[type]:
+    """Event types that one agent says and a later one hears: those the candidate may change."""
+    return {
+        heard
+        for position, agent in enumerate(agents)
+        for heard in agent.hears
+        for earlier in agents[:position]
+        for stage in earlier.stages
+        if heard in stage.says
+    }
+
+
+def _candidate_input(
+    recorded: Sequence[Envelope], topic: str, replayed: _Replayed, retold: set[type]
+) -> list[Envelope]:
+    """The recorded input with what the candidate said in the place of what was said before it."""
+    waiting = dict(replayed.by_topic.get(topic, {}))
+    heard: list[Envelope] = []
+    for envelope in recorded:
+        if type(envelope.data) in retold:
+            if envelope.id in waiting:
+                heard.append(waiting.pop(envelope.id))
+        elif not isinstance(envelope.data, reading.ReadingAnswered | reading.ReadingFailed) or (
+            envelope.data.reading in replayed.readings
+        ):
+            heard.append(envelope)
+    for new in waiting.values():
+        later = (i for i, e in enumerate(heard) if e.key == new.key and e.time > new.time)
+        heard.insert(next(later, len(heard)), new)
+    return heard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What differs for one study between the record and the candidate; None: nothing there."""
+
+    study: str
+    what: str
+    live: str | None
+    shadow: str | None
