@@ -38,6 +38,7 @@ class Bleed:
     wall: Field
     hu: float
     rim_mm: float
+    side: int = 0
     size: float = 0.0
     low: float = -np.inf
     high: float = np.inf
@@ -112,12 +113,17 @@ def plan(order: Order, lattice: Lattice, fields: Fields) -> Bleed:
     side = order.side or int(rng.choice((-1, 1)))
     bleed = rules[order.kind](_Site(rng, lattice, fields, side, order.ml))
     whole = [np.ascontiguousarray(np.broadcast_to(f, lattice.shape), dtype=np.float32) for f in (bleed.level, bleed.wall)]
-    return replace(bleed, level=whole[0], wall=whole[1])
+    return replace(bleed, level=whole[0], wall=whole[1], side=side)
 
 
 def _own_side(site: _Site) -> Field:
     """Negative on the bleed's side of the falx, above the tentorium."""
-    return np.maximum(-site.side * site.fields["middle"] + 1.0, -site.fields["tent"])
+    return np.maximum(1.0 - site.side * site.fields["middle"], _hind(site))
+
+
+def _hind(site: _Site) -> Field:
+    """Positive in the posterior fossa, under the tentorium."""
+    return np.minimum(site.fields["tent"], -site.fields["tent_edge"])
 
 
 def _heights(site: _Site, low: float, high: float) -> Field:
@@ -131,9 +137,9 @@ def _intraparenchymal(site: _Site) -> Bleed:
     radius = (site.ml * 1000 * 3 / 4 / np.pi) ** (1 / 3)
     own = (site.side * fields["middle"] > max(8.0, 0.75 * radius)) & (fields["cavity"] < -(8 + 0.6 * radius))
     own &= fields["cavity"] > -48
-    lobar = own & (fields["tent"] < -8) & _heights(site, 2, 70)
+    lobar = own & (_hind(site) < -8) & _heights(site, 2, 70)
     deep = own & (fields["nuclei"] < 0)
-    hind = (fields["tent"] > 8 + 0.4 * radius) & (fields["cavity"] < -(6 + 0.6 * radius)) & (fields["stem"] > radius)
+    hind = (_hind(site) > 4 + 0.4 * radius) & (fields["cavity"] < -(6 + 0.6 * radius)) & (fields["stem"] > radius)
     choice = rng.random()
     allowed = deep if choice < 0.4 and deep.any() else lobar
     if choice > 0.9 and site.ml < 12 and (hind & _heights(site, -40, 10)).any():
@@ -143,10 +149,10 @@ def _intraparenchymal(site: _Site) -> Bleed:
     turn = rng.uniform(0, np.pi)
     u, v = np.cos(turn) * x + np.sin(turn) * y, np.cos(turn) * y - np.sin(turn) * x
     reach = np.sqrt(np.square(u / a) + np.square(v / b) + np.square(z / c))
-    lumps = blobs(rng, site.lattice, max(5.0, radius * 0.6))
-    level = reach + lumps * np.minimum(0.16 * reach, 2.4)
+    lumps = blobs(rng, site.lattice, max(4.5, radius * 0.55)) + 0.5 * blobs(rng, site.lattice, max(3.5, radius * 0.3))
+    level = reach + lumps * np.minimum(float(rng.uniform(0.08, 0.26)) * reach, 3.5)
     wall = np.maximum(fields["cavity"] + 2.5, 1.0 - site.side * fields["middle"] if allowed is not hind else -9.0)
-    rim = float(rng.uniform(2.0, 7.0)) if rng.random() < 0.85 else 0.0
+    rim = float(rng.uniform(2.5, 8.0)) if rng.random() < 0.85 else 0.0
     return Bleed("intraparenchymal", level, wall, float(rng.uniform(58, 74)), rim)
 
 
@@ -166,7 +172,7 @@ def _angles(site: _Site, spot: int) -> Field:
 def _surface(site: _Site, low: float, high: float) -> Field:
     """Nodes at the side's convexity."""
     fields = site.fields
-    near = (fields["cavity"] < -1) & (fields["cavity"] > -4) & (fields["tent"] < -6)
+    near = (fields["cavity"] < -1) & (fields["cavity"] > -4) & (_hind(site) < -6)
     return near & (site.side * fields["middle"] > 26) & _heights(site, low, high)
 
 
@@ -174,7 +180,7 @@ def _subdural(site: _Site) -> Bleed:
     """A crescent along the inner table that crosses where sutures would be, never the falx or the tentorium."""
     rng, fields = site.rng, site.fields
     spot = site.pick(_surface(site, 15, 62))
-    half = float(np.clip(rng.uniform(0.75, 1.25) * (0.75 + 0.012 * site.ml), 0.5, 1.6))
+    half = float(np.clip(rng.uniform(0.8, 1.35) * (0.42 + 0.0065 * site.ml), 0.35, 1.3))
     share = np.clip(1 - np.square(_angles(site, spot) / half), 0.0, 1) ** 0.55
     waves = 1 + 0.10 * blobs(rng, site.lattice, 14.0)
     level = -fields["cavity"] / np.maximum(share * waves, 0.02)
@@ -205,7 +211,7 @@ def _subarachnoid(site: _Site) -> Bleed:
     rng, fields = site.rng, site.fields
     depth = -fields["cavity"] - fields["gap"]
     furrow = np.maximum(np.abs(fields["furrow"]) - 0.9, depth - fields["reach"] - 3)
-    furrow = np.where(fields["tent"] > 0, np.float32(9), furrow)
+    furrow = np.where(_hind(site) > 0, np.float32(9), furrow)
     fluid = np.minimum(fields["cisterns"] - 0.3, furrow)
     basal = rng.random() < 0.55 or site.ml > 25
     start = (fields["cisterns"] < -1) & _heights(site, -4, 14) if basal else _surface(site, 20, 75)
@@ -230,3 +236,24 @@ def _intraventricular(site: _Site) -> Bleed:
     level = (back - y) * np.float32(0.11) + other + high + np.maximum(fields["ventricles"] - 0.3, 0) * 3.2
     wall = np.maximum(fields["cavity"] + 4, fields["ventricles"] - 7.0)
     return Bleed("intraventricular", level, wall, float(rng.uniform(54, 70)), 0.0)
+
+
+def pushed(bleed: Bleed, lattice: Lattice, fields: Fields) -> Fields:
+    """The fields with the brain moved aside by the bleed: a shift of the midline that grows with its volume, mm."""
+    if bleed.kind not in ("intraparenchymal", "subdural", "epidural"):
+        return fields
+    inside = (bleed.level < bleed.size) & (bleed.wall < 0)
+    step = [float(axis[1] - axis[0]) for axis in (lattice.z, lattice.y, lattice.x)]
+    ml = float(inside.sum()) * step[0] * step[1] * step[2] / 1000
+    middle = [float(axis[np.nonzero(inside)[n]].mean()) for n, axis in enumerate((lattice.z, lattice.y))]
+    far = np.square((lattice.z - middle[0]) / 45)[:, None] + np.square((lattice.y - middle[1]) / 50)[None]
+    wide = np.exp(-far / 2)[:, :, None] * slope(-fields["vault"], 2, 32)
+    nodes = np.float32(min(0.16 * ml, 9.0) * bleed.side / step[2]) * wide
+    at = np.clip(np.arange(lattice.shape[2], dtype=np.float32) + nodes, 0, lattice.shape[2] - 1.001)
+    left = at.astype(np.int64)
+    part = at - left
+    moved = dict(fields)
+    for name in ("middle", "furrow", "ventricles", "cisterns", "nuclei", "capsule", "calcified", "stem"):
+        one = np.take_along_axis(fields[name], left, 2)
+        moved[name] = one + (np.take_along_axis(fields[name], left + 1, 2) - one) * part
+    return moved

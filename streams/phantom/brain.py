@@ -10,8 +10,9 @@ from streams.phantom.skull import Fields
 from streams.phantom.solids import Field, Points, chain, ellipsoid, melted, rod, slope
 
 
-def brain_fields(person: Person, lattice: Lattice, at: Points, cavity: Field) -> Fields:
-    """All that lies inside the inner table; `cavity` is the distance to it (negative inside)."""
+def brain_fields(person: Person, lattice: Lattice, at: Points, bony: Fields) -> Fields:
+    """All that lies inside the inner table, whose fields `bony` are `skull_fields`'s."""
+    cavity, vault = bony["cavity"], bony["vault"]
     rng = np.random.default_rng((person.seed, 4))
     texture, waves = blobs(rng, lattice, 9.0), blobs(rng, lattice, 14.0)
     side = at.folded()
@@ -22,7 +23,7 @@ def brain_fields(person: Person, lattice: Lattice, at: Points, cavity: Field) ->
         "middle": at.x + 1.2 * waves * slope(np.abs(at.y), 0, 40),
         "tent": tent,
         "tent_edge": _tent_edge(at),
-        "falx_edge": _falx_edge(at, cavity),
+        "falx_edge": _falx_edge(at, vault),
         "stem": stem,
         "gap": _gap(person, at, waves),
         "ventricles": _ventricles(person, at, side),
@@ -51,10 +52,10 @@ def _tent_edge(at: Points) -> Field:
     return np.maximum(ridge, notch * 19)
 
 
-def _falx_edge(at: Points, cavity: Field) -> Field:
+def _falx_edge(at: Points, vault: Field) -> Field:
     """Negative where the falx is: a sickle along the vault, deeper at the back, above the tentorium."""
     deep = 20 + 26 * slope(at.y, -60, 45) - 4
-    return np.maximum(-cavity - deep, 2 - at.z)
+    return np.maximum(-vault - deep, 2 - at.z)
 
 
 def _stem(at: Points) -> Field:
@@ -75,12 +76,12 @@ def _ventricles(person: Person, at: Points, side: Points) -> Field:
     """Lateral ventricles with their horns, third and fourth, aqueduct."""
     k = person.ventricles
     paths = (
-        (((7, -36, 27), 2.0 * k), ((8, -27, 33), 4.2 * k), ((9, -8, 41), 5.0 * k), ((14, 14, 45), 5.4 * k),
-         ((23, 34, 36), 6.6 * k), ((24, 48, 27), 4.0 * k), ((21, 62, 22), 1.6 * k)),
+        (((9, -38, 26), 2.4 * k), ((7.5, -27, 33), 5.4 * k), ((8, -8, 40), 5.8 * k), ((14, 14, 45), 5.8 * k),
+         ((23, 34, 36), 6.8 * k), ((24, 48, 27), 4.2 * k), ((21, 62, 22), 1.6 * k)),
         (((24, 34, 33), 5.0 * k), ((32, 20, 12), 3.0 * k), ((30, 2, -2), 2.0 * k)),
     )  # fmt: skip
     lateral = melted(chain(side, paths[0], 3), chain(side, paths[1], 3), 3)
-    caudate = ellipsoid(side, (15.5, -21, 32), (6.5, 12, 12))
+    caudate = ellipsoid(side, (17.5, -19, 31), (6.5, 12, 12))
     lateral = np.maximum(lateral, -caudate)
     lateral = np.maximum(lateral, 0.9 - side.x)
     third = ellipsoid(at, (0, 3, 19), (2.4 * k * k, 15, 11))
@@ -91,19 +92,27 @@ def _ventricles(person: Person, at: Points, side: Points) -> Field:
 def _cisterns(person: Person, at: Points, side: Points, stem: Field, waves: Field) -> Field:
     """Basal cisterns, sylvian fissures with the insular sheet, and the great cistern."""
     w = 0.5 + 1.3 * person.atrophy
-    around = stem - np.float32(2.0 + w) - 0.9 * waves
-    around = np.maximum(around, at.z - 24)
+    rough = _ripple(at)
+    around = stem - np.float32(0.5 + w) - 1.1 * waves - 0.9 * rough - 1.4 * slope(at.y, 14, -6)
+    around = np.maximum(around, at.z - 20)
     star = np.maximum(ellipsoid(at, (0, -9, 7), (13 + 2 * w, 10, 7)) + 0.8 * waves, -60 - at.y)
     carotid = rod(side, (10, -10, 6), (26, -16, 7), (3.2, 1.5 + w))
     quad = chain(side, (((0, 26, 14), 3.6 + w), ((9, 24, 13), 2.6 + w), ((17, 14, 10), 1.6 + w)), 3)
     velum = ellipsoid(at, (0, 27, 20), (6 + 2 * w, 7, 5))
     great = ellipsoid(side, (4, 62, -38), (10, 7 + 3 * w, 8))
     pontine = np.maximum(ellipsoid(side, (13, 4, -14), (12, 4 + w, 10)), -90 - at.z)
-    bow = side.x - (34 + 3.5 * np.cos((at.y + 4) / 13))
-    island = np.maximum(np.abs(bow) - (0.6 + w * 0.9), ellipsoid(side, (36, -4, 17), (14, 21, 16)))
-    ramp = at.z - (10 + 0.36 * (at.y + 10)) + 2.0 * waves
-    stalk = np.maximum(np.abs(ramp) * 0.94 - (0.9 + w * 1.3), np.maximum(36 - side.x, np.abs(at.y) - 25))
+    bow = side.x - (34 + 4.5 * np.cos((at.y + 2) / 15)) + 1.3 * rough
+    island = np.maximum(np.abs(bow) - w * (0.9 + 0.5 * waves), ellipsoid(side, (37, -3, 16), (14, 22, 15)) + rough)
+    ramp = at.z - (12 + 0.75 * (at.y + 6)) + 2.4 * waves + 1.5 * rough
+    band = np.maximum(np.abs(ramp) * 0.8 - (0.2 + w * (1.2 + 0.5 * waves)), np.maximum(35 - side.x, np.abs(at.y + 2) - 19 + 3 * rough))
+    stalk = np.maximum(band, -12 - at.z)
     return np.minimum.reduce([around, star, carotid, quad, velum, great, pontine, island, stalk])
+
+
+def _ripple(at: Points) -> Field:
+    """A small wave over the head, to keep drawn surfaces from looking drawn; other on each side."""
+    wave = np.sin(at.x * 0.31 + 1.3) * np.sin(at.y * 0.37 + 0.4) + np.sin(at.z * 0.43 + at.x * 0.11)
+    return np.asarray(wave * 0.7, dtype=np.float32)
 
 
 def _nuclei(side: Points) -> Field:
@@ -157,7 +166,7 @@ def _furrows(rng: np.random.Generator, lattice: Lattice, at: Points, cavity: Fie
     radius = np.sqrt(dx * dx + dy * dy + dz * dz) + np.float32(1e-3)
     onto = np.float32(38) / radius + np.float32(0.22)
     places = (sign * 60 + dx * onto + 100, kernel_y * 0.95 + dy * onto + 200, dz * onto + 300)
-    wave = 21.0
+    wave = 25.0
     value = folds(rng, places, wave)
     field = np.full(lattice.shape, 2.0, np.float32)
     field[inside] = value

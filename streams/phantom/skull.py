@@ -19,12 +19,13 @@ def skull_fields(person: Person, lattice: Lattice, at: Points) -> Fields:
     rng = np.random.default_rng((person.seed, 3))
     bumps, grain, cells = blobs(rng, lattice, 22.0), blobs(rng, lattice, 4.5), blobs(rng, lattice, 2.6)
     dome = _dome(at)
-    cavity = np.maximum(dome, _floor(at))
+    floor = _floor(at) + 1.3 * bumps
+    cavity = np.maximum(dome, floor)
     side = at.folded()
     thickness = _thickness(person, side, bumps)
     outer = dome - thickness
-    outer = np.maximum(outer, _floor(at) - 5)
-    fields = {"cavity": cavity, "outer": outer, "grain": grain, "inner_table": cavity - 1.3}
+    outer = np.maximum(outer, floor - 4.5)
+    fields = {"cavity": cavity, "vault": dome, "outer": outer, "grain": grain}
     fields |= _low(person, side, (outer, cavity), cells)
     fields["skin"] = _skin(person, at, side, dome - thickness)
     fields["muscle"] = _muscle(side, dome - thickness, grain)
@@ -44,11 +45,11 @@ def _low(person: Person, side: Points, vault: tuple[Field, Field], cells: Field)
 
 def _dome(at: Points) -> Field:
     """The vault's inner surface, without the floor: wider at the back, flat walls, rounder above."""
-    wide = 69 * (1 - 0.15 * slope(at.y, 25, -95) - 0.05 * slope(at.y, 35, 100)) * (1 + 0.02 * slope(at.z, 0, 40))
+    wide = 67 * (1 - 0.15 * slope(at.y, 25, -95) - 0.05 * slope(at.y, 35, 100)) * (1 + 0.02 * slope(at.z, 0, 40))
     z = at.z - 26
     half = np.where(z > 0, np.float32(68), np.float32(84))
-    squared = np.square(at.x / wide) ** 1.1 + np.square((at.y - 1) / 85) ** 1.1 + np.square(z / half) ** 1.2
-    reach = squared ** np.float32(1 / 2.24)
+    squared = np.square(at.x / wide) ** 1.22 + np.square((at.y - 1) / 86) ** 1.22 + np.square(z / half) ** 1.2
+    reach = squared ** np.float32(1 / 2.42)
     radius = np.sqrt(np.square(at.x) + np.square(at.y) + np.square(z))
     return np.asarray(radius * (1 - 1 / np.maximum(reach, 0.02)), dtype=np.float32)
 
@@ -59,7 +60,7 @@ def _thickness(person: Person, side: Points, bumps: Field) -> Field:
     occiput = slope(side.y, 62, 84) * slope(side.x, 26, 4) * slope(np.abs(side.z), 24, 4)
     brow = slope(side.y, -62, -82) * slope(side.z, 40, 5)
     parietal = slope(side.z, 50, 90)
-    mm = person.skull_mm * (1 + 0.16 * bumps - 0.5 * temple + 0.6 * occiput + 0.4 * brow + 0.12 * parietal)
+    mm = person.skull_mm * (1 + 0.09 * bumps - 0.5 * temple + 0.6 * occiput + 0.4 * brow + 0.12 * parietal)
     return np.asarray(np.clip(mm, 2.4, 14), dtype=np.float32)
 
 
@@ -68,7 +69,7 @@ def _floor_table() -> tuple[Field, Field]:
     """Height of the skull base over (y, x >= 0) on a 1 mm grid from y = -110, and how steep it is."""
     y, x = np.meshgrid(np.arange(-110.0, 111.0), np.arange(0.0, 101.0), indexing="ij")
     front = 1 + 4 * np.exp(-(((x - 28) / 16) ** 2) - ((y + 58) / 24) ** 2) - 9 * np.exp(-((x / 5) ** 2) - ((y + 66) / 16) ** 2)
-    middle = -27 + 26 * slope(x, 17, 9) + 10 * slope(y, -20, -36) + 9 * slope(x, 44, 62)
+    middle = -29 + 24 * slope(x, 19, 9) + 0.016 * np.square(x - 38) + 0.016 * np.square(y + 6)
     behind = -45 + 0.012 * np.square(y - 46).clip(0, 900) + 0.006 * x * x
     clivus = np.minimum(2.0, (20 - y) * 2.5 - 46)
     behind = np.maximum(behind, np.where(x < 16, clivus, -90.0))
@@ -79,7 +80,7 @@ def _floor_table() -> tuple[Field, Field]:
     away = np.abs(y - ridge_line) * 0.87
     ridge = -2 - 0.10 * np.abs(x - 10) - np.maximum(away - 2, 0) * 1.5
     height = np.maximum(height, np.where((x > 8) & (x < 70), ridge, -90.0))
-    height = np.maximum(height, 4 - 3.0 * np.hypot(x / 3, y - 2) + 0 * x)
+    height = np.maximum(height, 0 - 3.0 * np.hypot(x / 3, y - 2))
     height -= 8 * np.exp(-((x / 7) ** 4) - ((y + 8) / 5) ** 4)
     hole = np.hypot(x / 15, (y - 38) / 18)
     height = np.where(hole < 1, -120.0, height)

@@ -22,7 +22,7 @@ class Kernel:
 
 
 SOFT = Kernel("soft", 0.16, 0.42, 0.0)
-STANDARD = Kernel("standard", 0.24, 0.58, 0.15)
+STANDARD = Kernel("standard", 0.21, 0.53, 0.15)
 SHARP = Kernel("sharp", 0.45, 1.0, 0.8)
 
 _TILE = 640

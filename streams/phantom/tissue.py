@@ -39,8 +39,8 @@ def tissue(here: Fields) -> Field:
 
 def _soft_parts(hu: Field, here: Fields) -> None:
     """Skin, fat, muscle, orbits."""
-    _paint(hu, 25, within(here["skin"]))
-    _paint(hu, -92 + 10 * here["texture"], within(here["skin"] + 1.7))
+    _paint(hu, 50, within(here["skin"]))
+    _paint(hu, -92 + 10 * here["texture"], within(here["skin"] + 2.1))
     _paint(hu, 52 + 4 * here["texture"], within(np.maximum(here["muscle"], here["skin"] + 3), 1.6))
 
 
@@ -66,9 +66,10 @@ def _brain(here: Fields) -> Field:
     depth = -here["cavity"] - here["gap"]
     below = np.minimum(here["tent"], -here["tent_edge"]) > 0
     middle = np.abs(here["middle"])
-    fissure = middle - 0.6 - 0.7 * here["gap"]
+    varied = np.exp(np.clip(0.55 * texture, -1.2, 1.1))
+    fissure = middle - 0.4 - 0.5 * varied * here["gap"]
     fissure = np.maximum(fissure, here["falx_edge"] - 9)
-    open_width = 0.55 * here["gap"] * np.clip(1 - depth / (here["reach"] + 2), 0, 1) + 0.1
+    open_width = 0.5 * varied * here["gap"] * np.clip(1 - depth / (here["reach"] + 4), 0, 1)
     furrow = np.maximum(np.abs(here["furrow"]) - open_width, depth - here["reach"])
     furrow = np.where(below, np.float32(9), furrow)
     fluid = np.minimum(np.minimum(furrow, depth), np.minimum(fissure, here["cisterns"]))
@@ -106,6 +107,6 @@ def blood_over(hu: Field, here: Fields, blood: tuple[Field, Field], bleed: Bleed
     out = hu.copy()
     if bleed.rim_mm:
         brainy = np.clip((out - 15) / 8, 0, 1) * (out < 60)
-        _paint(out, 19, rim * free * np.float32(0.8) * brainy)
-    _paint(out, bleed.hu + 2.5 * here["texture"], share * free)
+        _paint(out, 18, rim * free * np.float32(0.85) * brainy)
+    _paint(out, bleed.hu + 2.2 * here["texture"] + 1.2 * here["grain"], share * free)
     return out
