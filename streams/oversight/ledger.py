@@ -14,6 +14,7 @@ class StudyLine:
     """What the record says of one study so far.
 
     Attributes:
+        instances: SOP Instance UIDs stored; assembled: how many of them the newest revision holds.
         outcomes: revision to its outcomes; more than one for a revision is a broken promise.
         told_at: alert id to when Kafka wrote the alert.
     """
@@ -23,6 +24,8 @@ class StudyLine:
     modality: str = ""
     priority: str = ""
     revision: int = 0
+    instances: set[str] = field(default_factory=set)
+    assembled: int = 0
     first_stored_at: datetime | None = None
     last_stored_at: datetime | None = None
     closed_at: datetime | None = None
@@ -44,10 +47,9 @@ class StudyLine:
 
     @property
     def settled(self) -> bool:
-        """Every revision so far has exactly one outcome."""
-        return self.revision > 0 and all(
-            len(self.outcomes.get(r, ())) == 1 for r in range(1, self.revision + 1)
-        )
+        """All that was stored is in a revision, and every revision has exactly one outcome."""
+        ended = (len(self.outcomes.get(r, ())) == 1 for r in range(1, self.revision + 1))
+        return self.revision > 0 and self.assembled >= len(self.instances) and all(ended)
 
     @property
     def newest_findings(self) -> tuple[reading.FindingMade, ...]:
@@ -73,6 +75,7 @@ class Ledger:
     def __init__(self) -> None:
         self.lines: dict[str, StudyLine] = {}
         self.closed: dict[str, datetime] = {}
+        self.studies_of_object: dict[str, str] = {}
         self._seen: set[tuple[str, str]] = set()
 
     def line(self, study: str) -> StudyLine:
@@ -105,8 +108,10 @@ class Ledger:
         line.facts = event.facts
         if isinstance(event, imaging.StudyAssembled):
             line.revision = max(line.revision, event.revision)
-            line.first_stored_at, line.last_stored_at = event.first_stored_at, event.last_stored_at
+            line.assembled = max(line.assembled, sum(s.count for s in event.series))
             return
+        line.instances.update(i.instance for i in event.instances)
+        self.studies_of_object |= {i.digest: event.facts.study for i in event.instances}
         line.modality = line.modality or event.series.modality
         line.first_stored_at = min(line.first_stored_at or event.stored_at, event.stored_at)
         line.last_stored_at = max(line.last_stored_at or event.stored_at, event.stored_at)

@@ -1,0 +1,79 @@
+"""`wetread status`: each part and worker, lag per topic, open studies, dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from streams.errors import WetreadError
+from streams.flow import DEADLETTERS, TRIAGE
+from streams.runtime.parts.record import read_record
+from streams.runtime.settings import Settings, load
+from streams.runtime.wiring import addresses, connected, lag_of, waiting_studies
+
+SHOWN = ("name", "state", "since", "pid", "address", "restarts", "note")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("status")(status)
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """How everything is. Code 0 only if every part runs."""
+    settings = load()
+    found = asyncio.run(_status(settings))
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _print(found)
+    well = bool(found["parts"]) and all(p["state"] in {"running", "elsewhere"} for p in found["parts"])
+    raise typer.Exit(0 if well else 1)
+
+
+async def _status(settings: Settings) -> dict[str, Any]:
+    record = read_record(settings.home)
+    parts = [{name: part.get(name) for name in SHOWN} for part in record.parts]
+    found: dict[str, Any] = {
+        "home": str(settings.home),
+        "stack": record.stack.pid if record.stack else None,
+        "parts": parts,
+    }
+    if not parts:
+        return found
+    try:
+        async with connected(settings) as at:
+            found["lag"] = await asyncio.to_thread(lag_of, at.kafka)
+            found["dead_letters"] = (await asyncio.to_thread(at.log.written, (DEADLETTERS,)))[DEADLETTERS]
+        found["open_studies"] = await waiting_studies(addresses(settings).redis, TRIAGE)
+    except WetreadError as error:
+        found["error"] = str(error)
+    return found
+
+
+def _print(found: dict[str, Any]) -> None:
+    console = Console()
+    if not found["parts"]:
+        console.print(f"No stack has run in {found['home']}: `wetread up --detach` or `make demo`.")
+        return
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in SHOWN:
+        table.add_column(column, no_wrap=column != "note")
+    for part in found["parts"]:
+        style = "" if part["state"] in {"running", "elsewhere"} else "bold red"
+        table.add_row(*("" if part[c] is None else str(part[c]) for c in SHOWN), style=style)
+    console.print(table)
+    behind = {topic: lag for topic, lag in found.get("lag", {}).items() if lag}
+    lines = Table.grid(padding=(0, 2))
+    lines.add_row("waiting to be read", str(found.get("open_studies", "?")))
+    lines.add_row("dead letters", str(found.get("dead_letters", "?")))
+    lines.add_row("lag", ", ".join(f"{t}: {n}" for t, n in behind.items()) or "none")
+    console.print(lines)
+    if "error" in found:
+        console.print(f"[bold red]{found['error']}[/]")

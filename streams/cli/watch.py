@@ -1,0 +1,52 @@
+"""`wetread watch`: the worklist and the alerts, live."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+import typer
+from rich.console import Group
+from rich.live import Live
+
+from streams.cli import tables
+from streams.runtime.following import Following
+from streams.runtime.settings import load
+from streams.runtime.wiring import connected
+
+REDRAW_S = 1.0
+"""The countdowns move by themselves; everything else is drawn as it happens."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("watch")(watch)
+
+
+def watch() -> None:
+    """Show who is read first and why, and each alert, as it happens; Ctrl-C ends."""
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_watch())
+
+
+async def _watch() -> None:
+    async with connected(load()) as parts, Following(parts.log) as following:
+        with Live(screen(following, {}), auto_refresh=False, screen=False) as live:
+            while True:
+                await draw(live, following, {})
+
+
+async def draw(live: Live, following: Following, names: Mapping[str, str]) -> None:
+    """Wait for the record to move, a second at most, and draw."""
+    before = following.version
+    await following.until(lambda: following.version != before, REDRAW_S)
+    live.update(screen(following, names), refresh=True)
+
+
+def screen(following: Following, names: Mapping[str, str]) -> Group:
+    """The worklist above the alerts, one line of counts below."""
+    ledger = following.ledger
+    open_ones = sum(1 for line in ledger.lines.values() if line.outcome is None)
+    counts = f"{len(ledger.lines)} studies, {open_ones} open, {len(following.dead_letters)} dead letters"
+    return Group(tables.worklist(ledger, names), tables.alerts(ledger, names), f"[dim]{counts}[/]")

@@ -1,0 +1,38 @@
+"""Reading the record: all topics of the map as envelopes, each id once, each key in its order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from streams.errors import SetAside
+from streams.events.envelope import Envelope, from_kafka
+from streams.flow import TOPICS
+from streams.ports import EventLog, Record
+
+EVERY_TOPIC = tuple(topic.name for topic in TOPICS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One event of the record, and where it stands."""
+
+    record: Record
+    envelope: Envelope
+
+
+async def entries(
+    log: EventLog, topics: Sequence[str] = EVERY_TOPIC, *, follow: bool = False, since: datetime | None = None
+) -> AsyncIterator[Entry]:
+    """The events of the topics; what cannot be read (a dead letter tells of it) is passed over."""
+    seen: set[tuple[str, str]] = set()
+    async for record in log.read(topics, follow=follow, since=since):
+        try:
+            envelope = from_kafka(record.value, record.headers)
+        except SetAside:
+            continue
+        mark = (record.topic, envelope.id)
+        if mark not in seen:
+            seen.add(mark)
+            yield Entry(record=record, envelope=envelope)

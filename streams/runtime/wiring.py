@@ -1,0 +1,137 @@
+"""Settings to adapters: the one place that knows every real part by name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.adapters.contract_files import ModelFolder, read_models
+from streams.adapters.kafka_log import KafkaLog, create_topics
+from streams.adapters.object_folder import ObjectFolder
+from streams.adapters.policy_files import read_policies
+from streams.adapters.triton_server import TritonServer
+from streams.contract import Contract
+from streams.doors.pseudonym import Pseudonyms, open_pseudonyms
+from streams.errors import PartMissing, SettingInvalid
+from streams.events.identifiers import is_uid
+from streams.flow import TOPICS
+from streams.policy import Policies
+from streams.runtime.parts.ports import LOOPBACK, claim_ports, remembered_ports
+from streams.runtime.parts.settings import Addresses, PartsSettings
+from streams.runtime.record import entries
+from streams.runtime.settings import Settings
+
+DICOM_PORT = "dicom"
+
+
+def parts_settings(settings: Settings) -> PartsSettings:
+    """What the local stack is told."""
+    return PartsSettings(
+        home=settings.home,
+        kafka=settings.kafka,
+        redis=settings.redis,
+        triton=settings.triton,
+        redis_maxmemory=settings.redis_memory,
+        model_folders=(settings.models,),
+    )
+
+
+def addresses(settings: Settings) -> Addresses:
+    """Where the parts answer: as set, else where this home's stack has them.
+
+    Raises:
+        PartMissing: this home has no stack yet.
+    """
+    ports = remembered_ports(settings.home)
+
+    def local(name: str, form: str) -> str:
+        if name not in ports:
+            raise PartMissing(f"no stack has run in {settings.home} yet: start one with `wetread up --detach`")
+        return form.format(f"{LOOPBACK}:{ports[name]}")
+
+    return Addresses(
+        kafka=settings.kafka or local("kafka", "{}"),
+        redis=settings.redis or local("redis", "redis://{}/0"),
+        triton=settings.triton or local("triton_grpc", "{}"),
+    )
+
+
+def dicom_address(settings: Settings) -> tuple[str, int]:
+    """Host and port of the DIMSE door: as set, else chosen once and remembered."""
+    port = settings.dicom_port or claim_ports(settings.home, [DICOM_PORT])[DICOM_PORT]
+    return settings.dicom_host, port
+
+
+def model_folders(settings: Settings) -> Mapping[str, ModelFolder]:
+    """The models of this installation, by name."""
+    return read_models(settings.models)
+
+
+def judgement(settings: Settings, policies: Path | None = None) -> tuple[Policies, tuple[Contract, ...]]:
+    """The policies (of another folder, if given) and the contracts under which the flow decides.
+
+    Raises:
+        PolicyInvalid: names file, line and key.
+    """
+    models = model_folders(settings)
+    return read_policies(policies or settings.policies, models), tuple(m.contract for m in models.values())
+
+
+def pseudonym(settings: Settings) -> Pseudonyms:
+    """The keyed hashes of this installation."""
+    return open_pseudonyms(settings.home)
+
+
+def object_store(settings: Settings) -> ObjectFolder:
+    """The store of bytes."""
+    return ObjectFolder(settings.home / "objects")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A connection to the record."""
+
+    log: KafkaLog
+    kafka: str
+
+    async def shadow_topics(self, prefix: str) -> None:
+        """Create the topics of a shadow run."""
+        await create_topics(self.kafka, prefix=prefix)
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Connected]:
+    """The record of the running stack.
+
+    Raises:
+        PartMissing: no stack runs here.
+        BrokerAway: Kafka does not answer.
+    """
+    kafka = addresses(settings).kafka
+    async with KafkaLog(kafka) as log:
+        yield Connected(log=log, kafka=kafka)
+
+
+@asynccontextmanager
+async def model_server(settings: Settings) -> AsyncIterator[TritonServer]:
+    """The model server of the running stack."""
+    async with TritonServer(addresses(settings).triton, model_folders(settings)) as server:
+        yield server
+
+
+async def find_study(log: KafkaLog, text: str) -> str:
+    """The one study whose UID is, or ends in, text.
+
+    Raises:
+        SettingInvalid: none, or several.
+    """
+    wanted = text.lstrip("…")
+    topics = tuple(t.name for t in TOPICS if t.name in {"imaging.instances", "imaging.studies"})
+    found = {e.envelope.key async for e in entries(log, topics) if e.envelope.key.endswith(wanted)}
+    if wanted in found or (not found and is_uid(wanted)):
+        return wanted
+    if len(found) != 1:
+        raise SettingInvalid(f"{text!r} names {len(found)} studies; give more of its UID")
+    return found.pop()
