@@ -47,9 +47,7 @@ def asyncapi() -> dict[str, Any]:
             "address": topic.name,
             "title": topic.name,
             "description": topic.about + (" Inside the flow." if topic.inside else ""),
-            "messages": {
-                t.__name__: {"$ref": f"#/components/messages/{t.__name__}"} for t in topic.carries
-            },
+            "messages": {t.__name__: {"$ref": f"#/components/messages/{t.__name__}"} for t in topic.carries},
             "bindings": {"kafka": {"topic": topic.name, "partitions": topic.partitions}},
         }
         for topic in flow.TOPICS
@@ -157,7 +155,10 @@ def last_tag() -> str | None:
     """The newest released version reachable from here."""
     done = subprocess.run(
         ["git", "describe", "--tags", "--abbrev=0", "--match", "v*"],  # noqa: S607  # git of the PATH
-        capture_output=True, text=True, cwd=HERE, check=False,
+        capture_output=True,
+        text=True,
+        cwd=HERE,
+        check=False,
     )
     return done.stdout.strip() or None
 
@@ -166,7 +167,10 @@ def committed(revision: str, path: str) -> dict[str, Any] | None:
     """A schema as it stands in a revision; None where it did not exist."""
     done = subprocess.run(
         ["git", "show", f"{revision}:schemas/{path}"],  # noqa: S607  # git of the PATH
-        capture_output=True, text=True, cwd=HERE, check=False,
+        capture_output=True,
+        text=True,
+        cwd=HERE,
+        check=False,
     )
     return json.loads(done.stdout) if done.returncode == 0 else None
 
@@ -175,7 +179,10 @@ def removed_since(revision: str) -> list[str]:
     """Event schemas that the revision had and the code no longer makes."""
     done = subprocess.run(
         ["git", "ls-tree", "-r", "--name-only", revision, "events/"],  # noqa: S607  # git of the PATH
-        capture_output=True, text=True, cwd=HERE, check=False,
+        capture_output=True,
+        text=True,
+        cwd=HERE,
+        check=False,
     )
     return [f"{path} was removed" for path in done.stdout.split() if path not in documents()]
 

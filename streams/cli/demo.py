@@ -70,7 +70,7 @@ async def _demo(once: bool, folder: Path | None, timeout: float, as_json: Path |
             for sentence in wrong:
                 console.print(f"[bold red]{sentence}[/]")
             if as_json:
-                as_json.write_text(json.dumps(rows, indent=2, default=str))
+                await asyncio.to_thread(as_json.write_text, json.dumps(rows, indent=2, default=str))
             if not once:
                 console.print("Watching for arrivals; Ctrl-C ends.")
                 await _go_on(following, _names(sendings))
@@ -102,7 +102,10 @@ async def _show(
     with Live(screen(following, names), auto_refresh=False) as live:
         drawing = asyncio.create_task(_draw(live, following, names))
         deliveries = [await _send(s, settings, parts, following) for s in sendings]
-        whole = Delivery(sent=[x for d in deliveries for x in d.sent], dropped={k: v for d in deliveries for k, v in d.dropped.items()})
+        whole = Delivery(
+            sent=[x for d in deliveries for x in d.sent],
+            dropped={k: v for d in deliveries for k, v in d.dropped.items()},
+        )
         ended = await settled(following, whole, timeout)
         drawing.cancel()
         live.update(screen(following, names), refresh=True)
@@ -141,9 +144,7 @@ def _read_once(following: Following, sending: Sending) -> bool:
     return all(line is not None and line.outcome is not None for line in lines)
 
 
-def _wrong(
-    rows: Sequence[Mapping[str, Any]], following: Following, delivery: Delivery, ended: bool
-) -> list[str]:
+def _wrong(rows: Sequence[Mapping[str, Any]], following: Following, delivery: Delivery, ended: bool) -> list[str]:
     """What the demo promises and did not keep, in sentences."""
     found = [] if ended else [f"Not ended in time: {', '.join(pending(following, delivery))}"]
     found += [f"The door refused {s.file.path.name}: {s.comment}" for s in delivery.refused]

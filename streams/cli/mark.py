@@ -49,9 +49,7 @@ def prioritise(study: Study, priority: Level) -> None:
     _say(study, lambda uid, by: PriorityOverridden(study=uid, by=by, priority=asked))
 
 
-def order(
-    accession: Annotated[str, typer.Argument(help="Accession Number (0008,0050)")], priority: Level
-) -> None:
+def order(accession: Annotated[str, typer.Argument(help="Accession Number (0008,0050)")], priority: Level) -> None:
     """Place an order's priority; the study is found by its accession number, before or after it arrives."""
     settings = load()
     envelope = place_order(accession, level(priority), pseudonym(settings), datetime.now(UTC))

@@ -47,9 +47,7 @@ def replay(
     console.print(_totals(found, run))
 
 
-async def _replay(
-    since: datetime | None, until: datetime | None, policies: Path | None, run: str
-) -> Comparison:
+async def _replay(since: datetime | None, until: datetime | None, policies: Path | None, run: str) -> Comparison:
     settings = load()
     rules, contracts = judgement(settings, policies)
     async with connected(settings) as parts:

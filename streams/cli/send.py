@@ -95,7 +95,9 @@ def result_rows(following: Following, offered: Offer, delivery: Delivery) -> lis
             rows += [] if study in offered.studies else [study_row(ledger, ledger.lines[study], study, "")]
         else:
             outcome = "deadletter" if digest in reasons else "open"
-            rows.append({**study_row(ledger, None, None, reasons.get(digest, "")), "file": path.name, "outcome": outcome})
+            rows.append(
+                {**study_row(ledger, None, None, reasons.get(digest, "")), "file": path.name, "outcome": outcome}
+            )
     return rows
 
 

@@ -34,7 +34,9 @@ def why(
     table = Table(box=None, padding=(0, 1), show_header=False)
     for line in lines:
         style = {"AlertRaised": "bold red", "StudyClosed": "bold"}.get(line.what, "")
-        table.add_row(line.at.strftime("%H:%M:%S.%f")[:-3], f"[dim]{line.topic}[/]", line.what, line.sentence, style=style)
+        table.add_row(
+            line.at.strftime("%H:%M:%S.%f")[:-3], f"[dim]{line.topic}[/]", line.what, line.sentence, style=style
+        )
     console = Console()
     console.print(f"[bold]{uid}[/] (times in UTC)")
     console.print(table)

@@ -104,9 +104,7 @@ def _failed(e: reading.ReadingFailed) -> str:
 def _place(e: telling.PlaceChanged) -> str:
     if e.state != "waiting":
         return f"off the list: {e.state}"
-    return f"to be read by {e.read_by:%Y-%m-%d %H:%M:%S} UTC, because " + "; ".join(
-        r.sentence for r in e.reasons
-    )
+    return f"to be read by {e.read_by:%Y-%m-%d %H:%M:%S} UTC, because " + "; ".join(r.sentence for r in e.reasons)
 
 
 _TELL: dict[type, Callable[..., str]] = {

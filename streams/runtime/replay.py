@@ -28,9 +28,7 @@ class ShadowLog:
 
     async def send(self, said: Sequence[Said]) -> None:
         """Write the events under shadow.<run>.<topic>."""
-        messages = [
-            Message(f"{self.prefix}{one.topic}", *to_kafka(one.envelope)) for one in said
-        ]
+        messages = [Message(f"{self.prefix}{one.topic}", *to_kafka(one.envelope)) for one in said]
         if any(not m.topic.startswith(self.prefix) for m in messages):
             raise Stop("a shadow run may write to its own topics only")
         await self._log.send(messages)
@@ -80,9 +78,7 @@ def compare(
     record: Sequence[Entry], said: Sequence[Said], since: datetime | None, until: datetime | None
 ) -> Comparison:
     """Recorded against replayed, event by event and study by study."""
-    live = {
-        (e.record.topic, e.envelope.id): bare(e.envelope) for e in record if e.envelope.policy is not None
-    }
+    live = {(e.record.topic, e.envelope.id): bare(e.envelope) for e in record if e.envelope.policy is not None}
     shadow = {(s.topic, s.envelope.id): bare(s.envelope) for s in said}
     ledgers = _ledgers(record, said)
     chosen = [study for study, line in ledgers[0].lines.items() if _within(line.last_stored_at, since, until)]

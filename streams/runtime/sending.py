@@ -88,9 +88,7 @@ async def order_for(log: EventLog, settings: Settings, files: Iterable[FileName]
         await log.send([Message(topic, *to_kafka(e)) for topic, e in addressed(envelope, "door")])
 
 
-async def deliver(
-    offered: Offer, settings: Settings, on_sent: Callable[[Sent], None] = lambda _sent: None
-) -> Delivery:
+async def deliver(offered: Offer, settings: Settings, on_sent: Callable[[Sent], None] = lambda _sent: None) -> Delivery:
     """C-STORE what can be, drop the rest into the watched folder as one set."""
     host, port = dicom_address(settings)
     sent = await asyncio.to_thread(send, offered.files, host, port, settings.ae_title, on_sent)

@@ -100,11 +100,11 @@ def detach(settings: Settings) -> tuple[int, bool]:
     log = settings.home / "logs" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     ear, mouth = os.pipe()
-    os.set_inheritable(mouth, True)  # noqa: FBT003  # its only argument
+    os.set_inheritable(mouth, True)  # its only argument
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "streams.cli.main", "up", "--tell", str(mouth)],
-            env={**os.environ, "WETREAD_HOME": str(settings.home)},  # noqa: TID251  # handed on whole
+            env={**os.environ, "WETREAD_HOME": str(settings.home)},  # handed on whole
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

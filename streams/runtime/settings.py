@@ -70,7 +70,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     Raises:
         SettingInvalid: names the variable and what it takes.
     """
-    env = os.environ if environment is None else environment  # noqa: TID251  # the one place
+    env = os.environ if environment is None else environment  # the one place
     home = Path(env.get("WETREAD_HOME") or default_home()).expanduser().absolute()
     return Settings(
         home=home,
