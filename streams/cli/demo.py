@@ -46,6 +46,14 @@ class Sending:
     waves: tuple[Offer, ...]
     case: WrittenCase | None = None
 
+    @property
+    def whole(self) -> Offer:
+        """All its associations together."""
+        return Offer(
+            files=tuple(f for wave in self.waves for f in wave.files),
+            others=tuple(p for wave in self.waves for p in wave.others),
+        )
+
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the table.")] = False,
@@ -109,12 +117,11 @@ async def _show(
         ended = await settled(following, whole, timeout)
         drawing.cancel()
         live.update(screen(following, names), refresh=True)
-    rows = []
-    for sending, delivery in zip(sendings, deliveries, strict=True):
-        files = tuple(f for wave in sending.waves for f in wave.files)
-        others = tuple(p for wave in sending.waves for p in wave.others)
-        for row in result_rows(following, Offer(files=files, others=others), delivery):
-            rows.append({**row, "name": sending.name or None, "case": sending})
+    rows = [
+        {**row, "name": sending.name or None, "case": sending}
+        for sending, delivery in zip(sendings, deliveries, strict=True)
+        for row in result_rows(following, sending.whole, delivery)
+    ]
     wrong = _wrong(rows, following, whole, ended)
     return [{k: v for k, v in row.items() if k != "case"} for row in rows], wrong
 
