@@ -14,15 +14,18 @@ from streams.phantom.person import Person, atlas_points, person_of
 from streams.phantom.skull import Fields, skull_fields
 from streams.phantom.solids import Field
 from streams.phantom.texture import STANDARD, Kernel, loudness, noise
-from streams.phantom.tissue import blood_over, tissue
+from streams.phantom.tissue import PLAIN, UNPAINTED, blood_over, tissue
 
 FINE = 2
 """Slice pixels per pixel of the fine grid on which tissue is painted."""
 
 
-_FAR = np.float32(12)
+_FAR = 12.0
 """A distance from which a solid does not show, mm: where all of a slice is that far, no field is resampled."""
 
+
+_FLAT = (12.0, 60.0)
+"""Heights between which the vault stands nearly upright, so that fewer layers a slice do, mm."""
 
 _STEEP = 72.0
 """Height above which the vault leans so much that a slice is painted in twice as many layers, mm."""
@@ -89,30 +92,42 @@ class _Painter:
         fine = (np.arange(half, dtype=np.float32) - (half - 1) / 2) * np.float32(frame.pixel * FINE)
         self._half = half
         self._cols = slice(*(int(n) for n in np.searchsorted(fine, (lattice.x[0], lattice.x[-1]))))
-        at = np.clip((fine + frame.centre_y - lattice.y[0]) / (lattice.y[1] - lattice.y[0]), 0, len(lattice.y) - 1.001)
-        self._row = at.astype(np.int64)
-        self._part = (at - self._row).astype(np.float32)[:, None]
-        self._to_x = mixing(lattice.x, fine[self._cols]).T.copy()
+        self._row, self._row_part = _between(lattice.y, fine + np.float32(frame.centre_y))
+        self._col, self._col_part = _between(lattice.x, fine[self._cols])
         self._steps = max(1, round(frame.thickness / 1.7))
 
     def bring(self, field: Field, z: float, far: float = np.inf) -> Field:
         """A coarse field on the fine sub-slices of the slice at z, `[sub, y, x]`; one number where all is beyond `far`."""
-        steps = self._steps * (2 if z > _STEEP else 1)
+        steps = self._steps + (z > _STEEP) * self._steps - (self._steps > 2 and _FLAT[0] < z < _FLAT[1])
         places = z + ((np.arange(steps) + 0.5) / steps - 0.5) * self._frame.thickness
         weights = mixing(self._lattice.z, places.astype(np.float32))
         used = np.flatnonzero(weights.any(axis=0))
         low, high = int(used[0]), int(used[-1]) + 1
-        if field[low:high].min() > far:
-            return np.full((1, 1, 1), far, np.float32)
-        subs = np.tensordot(weights[:, low:high], field[low:high], (1, 0))
-        one = subs[:, self._row]
-        rows = one + (subs[:, self._row + 1] - one) * self._part
-        flat = rows.reshape(-1, rows.shape[2]) @ self._to_x
-        return np.asarray(flat.reshape(steps, len(self._row), -1), dtype=np.float32)
+        slab = field[low:high]
+        rows, cols = slice(0, self._half), slice(0, len(self._col))
+        if np.isfinite(far):
+            near = (slab < far).any(axis=0)
+            if not near.any():
+                return np.full((1, 1, 1), far, np.float32)
+            rows, cols = _hull(near.any(axis=1), self._row), _hull(near.any(axis=0), self._col)
+        subs = np.tensordot(weights[:, low:high], slab, (1, 0))
+        first, last = int(self._row[rows][0]), int(self._row[rows][-1]) + 2
+        subs = subs[:, first:last]
+        left = np.take(subs, self._col[cols], axis=2)
+        wide = left + (np.take(subs, self._col[cols] + 1, axis=2) - left) * self._col_part[cols]
+        top = np.take(wide, self._row[rows] - first, axis=1)
+        out = np.full((steps, self._half, len(self._col)), 0.0 if np.isinf(far) else far, np.float32)
+        bottom = np.take(wide, self._row[rows] - first + 1, axis=1)
+        out[:, rows, cols] = top + (bottom - top) * self._row_part[rows, None]
+        return out
 
     def slice(self, z: float, bleed: bleeds.Bleed | None) -> tuple[Field, Field | None]:
         """HU of the slice at z, and the bleed's share of each pixel."""
-        here = {name: self.bring(field, z, _FAR) for name, field in self._fields.items()}
+        here = {
+            name: self.bring(field, z, np.inf if name in PLAIN else _FAR)
+            for name, field in self._fields.items()
+            if name not in UNPAINTED
+        }
         hu = tissue(here)
         share = None
         if bleed is not None and bleed.low <= z <= bleed.high:
@@ -131,6 +146,20 @@ class _Painter:
         whole = np.full((self._half, self._half), outside, np.float32)
         whole[:, self._cols] = fine
         return np.ascontiguousarray(_doubled(_doubled(whole).T).T)
+
+
+def _between(nodes: Field, places: Field) -> tuple[NDArray[np.int64], Field]:
+    """For each place the node before it, and how far on to the next it lies (0 to 1)."""
+    at = np.clip((places - nodes[0]) / (nodes[1] - nodes[0]), 0, len(nodes) - 1.001)
+    before = at.astype(np.int64)
+    return before, (at - before).astype(np.float32)
+
+
+def _hull(near: NDArray[np.bool_], before: NDArray[np.int64]) -> slice:
+    """The run of fine places that holds all near nodes, a node to spare on each side."""
+    hits = np.flatnonzero(near)
+    start, end = np.searchsorted(before, (hits[0] - 1, hits[-1] + 1))
+    return slice(int(start), max(int(end), int(start) + 1)) if start < len(before) else slice(len(before) - 1, len(before))
 
 
 def _doubled(rows: Field) -> Field:

@@ -35,7 +35,7 @@ def skull_fields(person: Person, lattice: Lattice, at: Points) -> Fields:
 def _low(person: Person, side: Points, vault: tuple[Field, Field], cells: Field) -> Fields:
     """The face's fields, computed only for the planes that it can reach."""
     rows = int(np.flatnonzero(side.z.min(axis=(1, 2)) < 34)[-1]) + 1 if (side.z < 34).any() else 1
-    part = Points(side.x[:rows], side.y[:rows], side.z[:rows])
+    part = Points(*side.part((slice(rows), slice(None), slice(None))))
     below = _face(person, part, (vault[0][:rows], vault[1][:rows]), cells[:rows])
     whole = {name: np.full(side.shape, 40, np.float32) for name in below}
     for name, field in below.items():
@@ -165,8 +165,8 @@ def _eye(side: Points) -> Field:
 
 def _skin(person: Person, at: Points, side: Points, bony: Field) -> Field:
     """The outer surface: scalp over the vault, face, nose, ears and neck."""
-    face = ellipsoid(at, (0, -34, -34), (72, 66, 62))
-    neck = ellipsoid(at, (0, 30, -72), (66, 70, 80))
+    face = ellipsoid(at, (0, -34, -34), (72, 66, 62), whole=True)
+    neck = ellipsoid(at, (0, 30, -72), (66, 70, 80), whole=True)
     nose = chain(at, (((0, -94, -6), 7), ((0, -110, -30), 9), ((0, -100, -38), 12)), 4)
     lids = ellipsoid(side, (32, -80, -13), (18, 13, 12))
     ear = ellipsoid(side, (83, 24, -16), (4, 15, 27), 0.5)

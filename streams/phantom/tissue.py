@@ -11,6 +11,12 @@ from streams.phantom.solids import Field
 EDGE = 1.1
 """Width over which an edge is mixed, mm: about the in-plane resolution of a head CT."""
 
+PLAIN = frozenset({"texture", "grain", "foliage", "reach", "gap", "middle", "furrow"})
+"""Fields that are no distances to a solid: their values count everywhere."""
+
+UNPAINTED = frozenset({"vault"})
+"""Fields that only bleeds ask for."""
+
 CSF, GREY, WHITE, MEMBRANE, VENOUS = 7.0, 38.5, 28.5, 48.0, 57.0
 
 
