@@ -1,0 +1,109 @@
+"""Model folders: contract.toml read and checked, with the digest that every answer carries."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.adapters.strict_toml import TomlFile, meant
+from streams.contract import Contract
+from streams.reading.answers import ANSWERS
+from streams.reading.tensors import TENSORS
+
+CONTRACT = "contract.toml"
+WEIGHTS = "1/model.onnx"
+DATATYPES = ("BOOL", "UINT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64")
+"""Triton's names of the datatypes that tensors of ours may have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFolder:
+    """A model as it lies on disk.
+
+    Attributes:
+        digest: SHA-256 over contract and weights: what answered.
+        path: where its canary and card lie.
+    """
+
+    contract: Contract
+    digest: str
+    path: Path
+
+
+def read_models(models: Path) -> Mapping[str, ModelFolder]:
+    """Every model folder that holds a contract, by name.
+
+    Raises:
+        PolicyInvalid: a contract with a wrong key or value; names file, line and key.
+    """
+    folders = sorted(path.parent for path in models.glob(f"*/{CONTRACT}"))
+    return {folder.name: read_model(folder) for folder in folders}
+
+
+def read_model(folder: Path) -> ModelFolder:
+    """One model folder.
+
+    Raises:
+        PolicyInvalid: its contract has a wrong key or value, or names what is not there.
+    """
+    file = TomlFile(folder / CONTRACT, f"{folder.name}/{CONTRACT}")
+    contract = file.read(Contract)
+    _check_names(file, contract, folder)
+    _check_outputs(file, contract)
+    _check_numbers(file, contract)
+    sha = hashlib.sha256(file.content)
+    weights = folder / WEIGHTS
+    if weights.is_file():
+        with weights.open("rb") as opened:
+            sha.update(hashlib.file_digest(opened, "sha256").digest())
+    return ModelFolder(contract=contract, digest=sha.hexdigest(), path=folder)
+
+
+def _check_names(file: TomlFile, contract: Contract, folder: Path) -> None:
+    if contract.name != folder.name:
+        file.fault(("name",), f"name is '{contract.name}', but the folder is called '{folder.name}'")
+    function = contract.tensors.function
+    if function not in TENSORS:
+        file.fault(("tensors", "function"), f"no tensor function '{function}'{meant(function, TENSORS)}")
+    function = contract.answer.function
+    if function not in ANSWERS:
+        file.fault(("answer", "function"), f"no answer function '{function}'{meant(function, ANSWERS)}")
+    if contract.canary is not None and not (folder / contract.canary.file).is_file():
+        file.fault(("canary", "file"), f"the canary '{contract.canary.file}' is not in the folder")
+
+
+def _check_outputs(file: TomlFile, contract: Contract) -> None:
+    outputs = contract.tensors.outputs
+    answer = contract.answer
+    named = {("answer", "study_logit"): answer.study_logit}
+    named |= {("answer", "slice_logit"): answer.slice_logit or answer.study_logit}
+    named |= {("answer", "mask"): answer.mask or answer.study_logit}
+    if contract.canary is not None:
+        named |= {("canary", "output"): contract.canary.output}
+    for path, output in named.items():
+        if output not in outputs:
+            file.fault(path, f"the model has no output '{output}'{meant(output, outputs)}")
+    for kind, specs in (("inputs", contract.tensors.inputs), ("outputs", outputs)):
+        for name, spec in specs.items():
+            if spec.datatype not in DATATYPES:
+                where = ("tensors", kind, name, "datatype")
+                file.fault(where, f"no datatype '{spec.datatype}'{meant(spec.datatype, DATATYPES)}")
+
+
+def _check_numbers(file: TomlFile, contract: Contract) -> None:
+    needs = contract.needs
+    low, high = needs.thickness_mm
+    sound = (
+        (("finding", "threshold"), 0 <= contract.finding.threshold <= 1, "a probability from 0 to 1"),
+        (("answer", "mask_threshold"), 0 <= contract.answer.mask_threshold <= 1, "a number from 0 to 1"),
+        (("limits", "deadline_s"), contract.limits.deadline_s > 0, "more than 0 seconds"),
+        (("needs", "thickness_mm"), 0 <= low <= high, "the smallest and the largest thickness"),
+        (("needs", "max_gap"), needs.max_gap > 1, "more than 1"),
+        (("needs", "slices_min"), needs.slices_min > 0, "1 or more"),
+        (("canary", "tolerance"), contract.canary is None or contract.canary.tolerance > 0, "more than 0"),
+    )
+    for path, holds, takes in sound:
+        if not holds:
+            file.fault(path, f"key '{'.'.join(path)}' takes {takes}")

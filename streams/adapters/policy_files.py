@@ -1,0 +1,89 @@
+"""Policy files: the clinical knobs of deploy/policies, read strictly, with the digest of all that decides."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+from streams.adapters.contract_files import ModelFolder
+from streams.adapters.strict_toml import TomlFile, meant
+from streams.events.imaging import Priority
+from streams.policy import AlertPolicy, AssemblyPolicy, Policies, RoutingPolicy, WaitingPolicy
+
+PRIORITIES: tuple[str, ...] = get_args(Priority)
+"""The most urgent first."""
+ROLES = ("live", "shadow", "off")
+
+
+def read_policies(folder: Path, models: Mapping[str, ModelFolder]) -> Policies:
+    """The policies of a folder of TOML files.
+
+    The digest is over these files and over the models: whatever may change a decision changes it.
+
+    Raises:
+        PolicyInvalid: names file, line and key.
+    """
+    files = {name: TomlFile(folder / f"{name}.toml", f"{name}.toml") for name in _NAMES}
+    routing = files["routing"].read(RoutingPolicy)
+    waiting = files["waiting"].read(WaitingPolicy)
+    assembly = files["assembly"].read(AssemblyPolicy)
+    alerts = files["alerts"].read(AlertPolicy)
+    _check_assembly(files["assembly"], assembly)
+    _check_routing(files["routing"], routing, models)
+    _check_waiting(files["waiting"], waiting)
+    sha = hashlib.sha256()
+    for name in sorted(files):
+        sha.update(f"{name}:{hashlib.sha256(files[name].content).hexdigest()}\n".encode())
+    for name in sorted(models):
+        sha.update(f"{name}:{models[name].digest}\n".encode())
+    return Policies(assembly=assembly, routing=routing, waiting=waiting, alerts=alerts, digest=sha.hexdigest())
+
+
+_NAMES = ("assembly", "routing", "waiting", "alerts")
+
+
+def _check_assembly(file: TomlFile, policy: AssemblyPolicy) -> None:
+    if not 0 < policy.quiet_s <= policy.longest_s:
+        file.fault(("quiet_s",), "quiet_s takes more than 0 and at most longest_s")
+    if policy.forget_s < policy.longest_s:
+        file.fault(("forget_s",), "forget_s takes at least longest_s")
+
+
+def _check_routing(file: TomlFile, policy: RoutingPolicy, models: Mapping[str, ModelFolder]) -> None:
+    for priority in PRIORITIES:
+        if priority not in policy.lanes:
+            file.fault(("lanes",), f"lanes names no lane for '{priority}'")
+    for name, words in policy.body_parts.items():
+        if not words or any(not word.strip() for word in words):
+            file.fault(("body_parts", name), f"body part '{name}' takes one word or more")
+    _check_overrides(file, policy, models)
+
+
+def _check_overrides(file: TomlFile, policy: RoutingPolicy, models: Mapping[str, ModelFolder]) -> None:
+    for key, name in [("roles", n) for n in policy.roles] + [("thresholds", n) for n in policy.thresholds]:
+        if name not in models:
+            file.fault((key, name), f"{key} names '{name}', and there is no such model{meant(name, models)}")
+    for name, role in policy.roles.items():
+        if role not in ROLES:
+            file.fault(("roles", name), f"role '{role}' is not known{meant(role, ROLES)}")
+    for name, threshold in policy.thresholds.items():
+        if not 0 <= threshold <= 1:
+            file.fault(("thresholds", name), f"threshold of '{name}' takes a probability from 0 to 1")
+
+
+def _check_waiting(file: TomlFile, policy: WaitingPolicy) -> None:
+    shortest = 1
+    for priority in PRIORITIES:
+        wait = policy.by_priority.get(priority)  # type: ignore[call-overload]  # a Literal's own words
+        if wait is None:
+            file.fault(("by_priority",), f"by_priority names no wait for '{priority}'")
+        if wait < shortest:
+            file.fault(("by_priority", priority), f"'{priority}' may not wait less than what is more urgent")
+        shortest = wait
+    for name, wait in policy.by_finding.items():
+        if wait < 1:
+            file.fault(("by_finding", name), f"the wait of '{name}' takes 1 second or more")
+    if policy.no_ai_after_s <= 0:
+        file.fault(("no_ai_after_s",), "no_ai_after_s takes more than 0 seconds")

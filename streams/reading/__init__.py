@@ -1,0 +1,1 @@
+"""Numerics of reading: geometry, volumes, tensors, answers, masks; no effects."""

@@ -1,0 +1,135 @@
+"""Policy files are read strictly: a fault names file, line and key."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from streams.adapters.policy_files import read_policies
+from streams.errors import PolicyInvalid
+
+SHIPPED = Path(__file__).parents[3] / "deploy" / "policies"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "policies"))
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> None:
+    text = (folder / name).read_text()
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, 1))
+
+
+def test_shipped_policies_are_sound():
+    """What we ship is valid, and shortens waits by urgency."""
+    policies = read_policies(SHIPPED, {})
+    waits = policies.waiting.by_priority
+    assert waits["stat"] < waits["urgent"] < waits["routine"]
+    assert policies.alerts.findings == ("intracranial_haemorrhage",)
+    assert set(policies.routing.body_parts) >= {"head", "chest", "breast"}
+    assert policies.routing.lanes["stat"] == "urgent"
+    assert policies.assembly.quiet_s == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        (
+            "waiting.toml",
+            "[by_priority]",
+            "[by_prioritty]",
+            "waiting.toml line 7: key 'by_prioritty' is not known; did you mean 'by_priority'?",
+        ),
+        (
+            "waiting.toml",
+            "stat = 1800",
+            "statt = 1800",
+            "waiting.toml line 8: key 'statt' is not known; did you mean 'stat'?",
+        ),
+        (
+            "waiting.toml",
+            "urgent = 3600",
+            "urgent = 60",
+            "waiting.toml line 9: 'urgent' may not wait less than what is more urgent",
+        ),
+        (
+            "waiting.toml",
+            "stat = 1800",
+            'stat = "soon"',
+            "waiting.toml line 7: key 'by_priority': expected `int`, got `str`",
+        ),
+        ("waiting.toml", "no_ai_after_s = 120", "", "waiting.toml: object missing required field `no_ai_after_s`"),
+        (
+            "assembly.toml",
+            "quiet_s = 2",
+            "quiet_s = 0",
+            "assembly.toml line 6: quiet_s takes more than 0 and at most longest_s",
+        ),
+        (
+            "assembly.toml",
+            "quiet_s = 2",
+            'quiet_s = "2"',
+            "assembly.toml line 6: key 'quiet_s': expected `float`, got `str`",
+        ),
+        ("routing.toml", 'stat = "urgent"', "", "routing.toml line 8: lanes names no lane for 'stat'"),
+        (
+            "routing.toml",
+            '# ich_ct = "shadow"',
+            'ich_tc = "shadow"',
+            "routing.toml line 24: roles names 'ich_tc', and there is no such model",
+        ),
+        ("routing.toml", "head = [", 'head = ["", ', "routing.toml line 15: body part 'head' takes one word or more"),
+        (
+            "alerts.toml",
+            "findings =",
+            "finding =",
+            "alerts.toml line 2: key 'finding' is not known; did you mean 'findings'?",
+        ),
+    ],
+)
+def test_a_fault_names_file_line_and_key(folder: Path, name: str, old: str, new: str, told: str):
+    """Whoever edits a policy learns at once what is wrong, and where."""
+    edit(folder, name, old, new)
+    with pytest.raises(PolicyInvalid) as fault:
+        read_policies(folder, {})
+    assert told in str(fault.value)
+
+
+def test_no_toml_and_no_file(folder: Path):
+    """A broken file and a missing one are told apart."""
+    (folder / "alerts.toml").write_text("findings = [")
+    with pytest.raises(PolicyInvalid, match=r"alerts\.toml cannot be read"):
+        read_policies(folder, {})
+    (folder / "alerts.toml").unlink()
+    with pytest.raises(PolicyInvalid, match=r"alerts\.toml is missing"):
+        read_policies(folder, {})
+
+
+def test_every_change_changes_the_digest(folder: Path, model):
+    """The digest in an event names files and models: change either, and it is another."""
+    seen = {read_policies(folder, {}).digest, read_policies(folder, {"m": model}).digest}
+    seen.add(read_policies(folder, {"m": replace(model, digest="f" * 64)}).digest)
+    edit(folder, "waiting.toml", "stat = 1800", "stat = 1799")
+    seen.add(read_policies(folder, {}).digest)
+    assert len(seen) == 4
+    assert read_policies(folder, {}).digest in seen
+
+
+def test_overrides_of_a_known_model(folder: Path, model):
+    """A role or threshold is checked against the models that there are."""
+    edit(folder, "routing.toml", '# ich_ct = "shadow"', 'm = "shadow"')
+    edit(folder, "routing.toml", "# ich_ct = 0.6", "m = 0.7")
+    policies = read_policies(folder, {"m": model})
+    assert policies.routing.roles == {"m": "shadow"}
+    assert policies.routing.thresholds == {"m": 0.7}
+    edit(folder, "routing.toml", "m = 0.7", "m = 70")
+    with pytest.raises(PolicyInvalid, match="takes a probability"):
+        read_policies(folder, {"m": model})
+    edit(folder, "routing.toml", 'm = "shadow"', 'm = "shaddow"')
+    with pytest.raises(PolicyInvalid, match="did you mean 'shadow'"):
+        read_policies(folder, {"m": model})
