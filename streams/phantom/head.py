@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from streams.phantom import bleeds
 from streams.phantom.brain import brain_fields
-from streams.phantom.lattice import Frame, Lattice, lattice_for, mixing
+from streams.phantom.lattice import Frame, Lattice, between, doubled, lattice_for, mixing
 from streams.phantom.person import Person, atlas_points, person_of
 from streams.phantom.skull import Fields, skull_fields
 from streams.phantom.solids import Field
@@ -92,8 +92,8 @@ class _Painter:
         fine = (np.arange(half, dtype=np.float32) - (half - 1) / 2) * np.float32(frame.pixel * FINE)
         self._half = half
         self._cols = slice(*(int(n) for n in np.searchsorted(fine, (lattice.x[0], lattice.x[-1]))))
-        self._row, self._row_part = _between(lattice.y, fine + np.float32(frame.centre_y))
-        self._col, self._col_part = _between(lattice.x, fine[self._cols])
+        self._row, self._row_part = between(lattice.y, fine + np.float32(frame.centre_y))
+        self._col, self._col_part = between(lattice.x, fine[self._cols])
         self._steps = max(1, round(frame.thickness / 1.7))
 
     def bring(self, field: Field, z: float, far: float = np.inf) -> Field:
@@ -145,14 +145,7 @@ class _Painter:
     def _up(self, fine: Field, outside: float) -> Field:
         whole = np.full((self._half, self._half), outside, np.float32)
         whole[:, self._cols] = fine
-        return np.ascontiguousarray(_doubled(_doubled(whole).T).T)
-
-
-def _between(nodes: Field, places: Field) -> tuple[NDArray[np.int64], Field]:
-    """For each place the node before it, and how far on to the next it lies (0 to 1)."""
-    at = np.clip((places - nodes[0]) / (nodes[1] - nodes[0]), 0, len(nodes) - 1.001)
-    before = at.astype(np.int64)
-    return before, (at - before).astype(np.float32)
+        return np.ascontiguousarray(doubled(doubled(whole).T).T)
 
 
 def _hull(near: NDArray[np.bool_], before: NDArray[np.int64]) -> slice:
@@ -160,18 +153,6 @@ def _hull(near: NDArray[np.bool_], before: NDArray[np.int64]) -> slice:
     hits = np.flatnonzero(near)
     start, end = np.searchsorted(before, (hits[0] - 1, hits[-1] + 1))
     return slice(int(start), max(int(end), int(start) + 1)) if start < len(before) else slice(len(before) - 1, len(before))
-
-
-def _doubled(rows: Field) -> Field:
-    """Twice as many rows, linearly between: new centres lie a quarter of a row before and behind the old ones."""
-    out = np.empty((2 * rows.shape[0], rows.shape[1]), np.float32)
-    out[0::2] = 0.75 * rows
-    out[1::2] = out[0::2]
-    out[2::2] += 0.25 * rows[:-1]
-    out[1:-1:2] += 0.25 * rows[1:]
-    out[0] += 0.25 * rows[0]
-    out[-1] += 0.25 * rows[-1]
-    return out
 
 
 def measured(lattice: Lattice, fields: Fields, frame: Frame, bleed: bleeds.Bleed, ml: float) -> bleeds.Bleed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from streams.phantom.solids import Field, Points
@@ -82,6 +83,25 @@ def mixing(nodes: Field, places: Field) -> Field:
     matrix[rows, left] = 1 - (at - left)
     matrix[rows, left + 1] += at - left
     return matrix
+
+
+def between(nodes: Field, places: Field) -> tuple[NDArray[np.int64], Field]:
+    """For each place the node before it, and how far on to the next it lies (0 to 1)."""
+    at = np.clip((places - nodes[0]) / (nodes[1] - nodes[0]), 0, len(nodes) - 1.001)
+    before = at.astype(np.int64)
+    return before, (at - before).astype(np.float32)
+
+
+def doubled(rows: Field) -> Field:
+    """Twice as many rows, linearly between: new centres lie a quarter of a row before and behind the old ones."""
+    out = np.empty((2 * rows.shape[0], rows.shape[1]), np.float32)
+    out[0::2] = 0.75 * rows
+    out[1::2] = out[0::2]
+    out[2::2] += 0.25 * rows[:-1]
+    out[1:-1:2] += 0.25 * rows[1:]
+    out[0] += 0.25 * rows[0]
+    out[-1] += 0.25 * rows[-1]
+    return out
 
 
 def blobs(rng: np.random.Generator, lattice: Lattice, cell: float) -> Field:
