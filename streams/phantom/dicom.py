@@ -257,5 +257,8 @@ def _compressed(ds: Dataset, syntax: UID) -> bytes:
     if syntax == JPEGLSLossless:
         return bytes(imagecodecs.jpegls_encode(plane.view(np.uint16), level=0))
     if syntax == JPEG2000Lossless:
-        return bytes(imagecodecs.jpeg2k_encode(plane, level=0, reversible=True, codecformat="j2k"))
+        bits = int(ds.BitsStored)
+        return bytes(
+            imagecodecs.jpeg2k_encode(plane, level=0, reversible=True, codecformat="j2k", bitspersample=bits)
+        )
     raise ValueError(f"phantoms are not written in transfer syntax {syntax.name}")

@@ -25,14 +25,14 @@ SOFT = Kernel("soft", 0.16, 0.42, 0.0)
 STANDARD = Kernel("standard", 0.21, 0.53, 0.15)
 SHARP = Kernel("sharp", 0.45, 1.0, 0.8)
 
-_TILE = 640
+_TILE = 768
 
 
 @cache
 def _tiles(kernel: Kernel, pixel: float) -> Field:
-    """Six tiles of unit noise shaped as filtered back projection shapes it: rising with frequency, then cut."""
+    """Eight tiles of unit noise shaped as filtered back projection shapes it: rising with frequency, then cut."""
     rng = np.random.default_rng(20_001)
-    white = rng.standard_normal((6, _TILE, _TILE), dtype=np.float32)
+    white = rng.standard_normal((8, _TILE, _TILE), dtype=np.float32)
     fy = fft.fftfreq(_TILE, pixel)[:, None]
     fx = fft.rfftfreq(_TILE, pixel)[None]
     radius = np.hypot(fy, fx)
@@ -42,21 +42,23 @@ def _tiles(kernel: Kernel, pixel: float) -> Field:
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int, int], kernel: Kernel, pixel: float) -> Field:
-    """Correlated noise of deviation 1, `[z, y, x]`: pieces of prepared tiles, rolled and mirrored per slice."""
+    """Correlated noise of deviation 1, `[z, y, x]`: pieces of prepared tiles, moved and mirrored per slice."""
     tiles = _tiles(kernel, round(pixel, 5))
     out = np.empty(shape, np.float32)
     for plane in out:
-        tile = tiles[rng.integers(len(tiles))]
-        other = tiles[rng.integers(len(tiles))]
-        plane[:] = _piece(rng, tile, plane.shape) * np.float32(0.8) + _piece(rng, other, plane.shape) * np.float32(0.6)
+        one, other = (tiles[n] for n in rng.integers(len(tiles), size=2))
+        np.multiply(_piece(rng, one, plane.shape), np.float32(0.8), out=plane)
+        plane += np.float32(0.6) * _piece(rng, other, plane.shape)
     return out
 
 
 def _piece(rng: np.random.Generator, tile: Field, shape: tuple[int, ...]) -> Field:
-    rolled = np.roll(tile, tuple(int(n) for n in rng.integers(0, _TILE, 2)), (0, 1))
+    """A window of a tile, at any place, as it is or mirrored either way."""
+    top, left = (int(rng.integers(0, _TILE - n + 1)) for n in shape)
+    piece = tile[top : top + shape[0], left : left + shape[1]]
     if rng.random() < 0.5:
-        rolled = rolled[::-1]
-    return rolled[: shape[0], : shape[1]]
+        piece = piece[::-1]
+    return piece[:, ::-1] if rng.random() < 0.5 else piece
 
 
 def loudness(hu: Field) -> Field:
