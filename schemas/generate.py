@@ -9,35 +9,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import yaml
 
+from schemas.breaking import breaks
+from schemas.drawing import with_drawing
+from schemas.event_schema import schema_of, snake
 from streams import __version__, flow
 from streams.events.codec import EVENT_TYPES, VERSION, type_name
 
 HERE = Path(__file__).resolve().parent
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-IDENTITY = "urn:wetread:schemas:"
-
-
-def snake(name: str) -> str:
-    """AlertRaised -> alert_raised."""
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
-
-
-def schema_of(event_type: type) -> dict[str, Any]:
-    """The JSON Schema of one event type, whole in one document."""
-    (reference,), parts = msgspec.json.schema_components([event_type], ref_template="#/$defs/{name}")
-    name = event_type.__name__
-    body = parts.pop(name)
-    del reference
-    return {
-        "$schema": DIALECT,
-        "$id": f"{IDENTITY}{snake(name)}.{VERSION}",
-        "title": name,
-        **body,
-        **({"$defs": dict(sorted(parts.items()))} if parts else {}),
-    }
 
 
 def asyncapi() -> dict[str, Any]:
@@ -48,15 +28,17 @@ def asyncapi() -> dict[str, Any]:
             "title": topic.name,
             "description": topic.about + (" Inside the flow." if topic.inside else ""),
             "messages": {t.__name__: {"$ref": f"#/components/messages/{t.__name__}"} for t in topic.carries},
-            "bindings": {"kafka": {"topic": topic.name, "partitions": topic.partitions}},
+            "bindings": {"kafka": {"topic": topic.name, "partitions": topic.partitions, "bindingVersion": "0.5.0"}},
         }
         for topic in flow.TOPICS
     }
     operations = {
-        f"receive.{topic.name}": {
+        f"publish.{topic.name}": {
             "action": "send",
-            "summary": f"Wetread publishes on {topic.name}; subscribe to receive.",
-            "channel": {"$ref": f"#/channels/{topic.name.replace('/', '~1')}"},
+            "title": f"Subscribe to {topic.name}",
+            "summary": f"Wetread writes {topic.name}, keyed by {topic.key}: consume the topic to receive.",
+            "channel": {"$ref": f"#/channels/{topic.name}"},
+            "messages": [{"$ref": f"#/channels/{topic.name}/messages/{t.__name__}"} for t in topic.carries],
         }
         for topic in flow.TOPICS
         if not topic.inside
@@ -88,6 +70,7 @@ def message(event_type: type) -> dict[str, Any]:
         "summary": (event_type.__doc__ or "").strip().splitlines()[0],
         "contentType": "application/json",
         "traits": [{"$ref": "#/components/messageTraits/cloudevent"}],
+        "bindings": {"kafka": {"key": {"type": "string"}, "bindingVersion": "0.5.0"}},
         "payload": {
             "schemaFormat": "application/schema+json;version=draft-2020-12",
             "schema": {"$ref": f"events/{snake(event_type.__name__)}.{VERSION}.json"},
@@ -127,30 +110,6 @@ def documents() -> dict[str, str]:
     return files
 
 
-def breaks(old: dict[str, Any], new: dict[str, Any], where: str = "") -> list[str]:
-    """What a consumer of the old schema would miss: a field removed, retyped, or no longer always there."""
-    found: list[str] = []
-    for name, before in old.get("properties", {}).items():
-        path = f"{where}.{name}".lstrip(".")
-        after = new.get("properties", {}).get(name)
-        if after is None:
-            found.append(f"{path} was removed")
-        elif shape(before) != shape(after):
-            found.append(f"{path} was {shape(before)} and is {shape(after)}")
-        elif name in old.get("required", ()) and name not in new.get("required", ()):
-            found.append(f"{path} was always there and now may be absent")
-    for name, before in old.get("$defs", {}).items():
-        if name in new.get("$defs", {}):
-            found += breaks(before, new["$defs"][name], f"{where}.{name}")
-    return found
-
-
-def shape(schema: dict[str, Any]) -> str:
-    """A schema without its words: what would break a reader when it changes."""
-    kept = {k: v for k, v in schema.items() if k not in {"description", "title", "default", "examples"}}
-    return json.dumps(kept, sort_keys=True)
-
-
 def last_tag() -> str | None:
     """The newest released version reachable from here."""
     done = subprocess.run(
@@ -175,32 +134,43 @@ def committed(revision: str, path: str) -> dict[str, Any] | None:
     return json.loads(done.stdout) if done.returncode == 0 else None
 
 
-def removed_since(revision: str) -> list[str]:
+def removed_since(revision: str, made: dict[str, str]) -> list[str]:
     """Event schemas that the revision had and the code no longer makes."""
     done = subprocess.run(
         ["git", "ls-tree", "-r", "--name-only", revision, "events/"],  # noqa: S607  # git of the PATH
-        capture_output=True,
-        text=True,
-        cwd=HERE,
-        check=False,
-    )
-    return [f"{path} was removed" for path in done.stdout.split() if path not in documents()]
+        capture_output=True, text=True, cwd=HERE, check=False,
+    )  # fmt: skip
+    return [f"{path} was removed" for path in done.stdout.split() if path not in made]
 
 
 def check() -> list[str]:
     """What is wrong: files that differ from the code, breaks against HEAD and the last tag."""
     made = documents()
     wrong = [
-        f"schemas/{path} is not what the code says: run `make schemas`"
-        for path, text in made.items()
-        if not (HERE / path).is_file() or (HERE / path).read_text() != text
+        f"{path.relative_to(HERE.parent)} is not what the code says: run `make schemas`"
+        for path, text in written(made).items()
+        if not path.is_file() or path.read_text() != text
     ]
+    wrong += [f"schemas/{path} has no event any more: remove it" for path in left_over(made)]
     for revision in filter(None, ("HEAD", last_tag())):
-        wrong += [f"{text} (since {revision})" for text in removed_since(revision)]
+        wrong += [f"{text} (since {revision})" for text in removed_since(revision, made)]
         for path in made:
             if path.endswith(".json") and (old := committed(revision, path)):
                 wrong += [f"{path}: {text} (since {revision})" for text in breaks(old, json.loads(made[path]))]
     return wrong
+
+
+def left_over(made: dict[str, str]) -> list[str]:
+    """Files of schemas/events that no event type makes."""
+    there = (path.relative_to(HERE).as_posix() for path in (HERE / "events").glob("*.json"))
+    return sorted(path for path in there if path not in made)
+
+
+def written(made: dict[str, str]) -> dict[Path, str]:
+    """Every file that is written from the code: those of schemas/, and the README with its drawing."""
+    readme = HERE.parent / "README.md"
+    files = {HERE / path: text for path, text in made.items()}
+    return files | ({readme: with_drawing(readme.read_text())} if readme.is_file() else {})
 
 
 def main() -> int:
@@ -211,9 +181,9 @@ def main() -> int:
         wrong = check()
         print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
         return 1 if wrong else 0
-    for path, text in documents().items():
-        (HERE / path).parent.mkdir(parents=True, exist_ok=True)
-        (HERE / path).write_text(text)
+    for path, text in written(documents()).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     return 0
 
 

@@ -1,0 +1,49 @@
+"""The project's own files, listed once: what git would commit, and Python sources as syntax trees."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EDGES = ("adapters", "doors", "runtime", "cli", "web")
+"""Packages below streams/ that may ask for the time or for chance."""
+
+
+@cache
+def committed() -> tuple[Path, ...]:
+    """Files that git holds or would take in, relative to the checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        capture_output=True, text=True, cwd=ROOT, check=True,
+    ).stdout  # fmt: skip
+    return tuple(sorted(p for p in map(Path, filter(None, listed.split("\0"))) if (ROOT / p).is_file()))
+
+
+@cache
+def texts() -> tuple[tuple[Path, str], ...]:
+    """Those of them that are text, with their content."""
+    found = []
+    for path in committed():
+        content = (ROOT / path).read_bytes()
+        if b"\0" not in content[:4096]:
+            found.append((path, content.decode(errors="replace")))
+    return tuple(found)
+
+
+@cache
+def modules(*tops: str) -> tuple[tuple[Path, ast.Module], ...]:
+    """Python files below these folders, as syntax trees."""
+    return tuple((path, ast.parse(text)) for path, text in texts() if path.suffix == ".py" and path.parts[0] in tops)
+
+
+def functions(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function and method in a module."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
+def edge(path: Path) -> bool:
+    """Whether a file below streams/ may have effects."""
+    return path.parts[0] == "streams" and path.parts[1] in EDGES
