@@ -156,12 +156,15 @@ class StateStore(Protocol):
         """Write all of it atomically; False: the version has moved, start again.
 
         Raises:
-            StateLost: the store's mark is lower than known_mark.
+            StateLost: the store's mark is lower than known_mark, or it lacks a commit that it acknowledged.
             StateStoreAway.
         """
 
     async def mark(self, place: Place) -> int | None:
-        """How far into the partition the store has come; None: it knows nothing."""
+        """Take the place: how far into the partition the store has come; None: it knows nothing."""
+
+    async def holds(self, place: Place) -> bool:
+        """Whether the store still holds all that it acknowledged to us since we took the place."""
 
     async def due(self, places: Sequence[Place], now: datetime, limit: int) -> list[DueTimer]:
         """Timers of these places that are due, the oldest first."""

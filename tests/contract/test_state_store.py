@@ -1,0 +1,291 @@
+"""The state store's contract: the same suite on the twin and on a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from streams.adapters.memory_twins import MemoryState
+from streams.adapters.redis_state import RedisState, connect
+from streams.errors import StateLost, StateStoreAway
+from streams.ports import Change, DueTimer, Message, Place
+from streams.stage import Listing
+
+PLACE = Place("intake", 3)
+NOON = datetime(2026, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
+SAID = (Message("t", b"k", b"\x00\xffv", [("h", b"\xff"), ("h", b"")]), Message("u", b"k", b"", []))
+
+
+class Twin:
+    """The twin, flushed by a method."""
+
+    def __init__(self):
+        self.store = MemoryState()
+
+    async def flush(self):
+        self.store.flush()
+
+    def another(self):
+        other = MemoryState()
+        other._held = self.store._held
+        return other
+
+    async def close(self):
+        pass
+
+
+class Real:
+    """A Redis, flushed by FLUSHALL."""
+
+    def __init__(self, url):
+        self.url, self.clients = url, []
+        self.store = self.another()
+
+    def another(self):
+        self.clients.append(connect(self.url))
+        return RedisState(self.clients[-1])
+
+    async def flush(self):
+        await self.clients[0].flushall()
+
+    async def close(self):
+        for client in self.clients:
+            await client.aclose()
+
+
+@pytest.fixture(params=["twin", pytest.param("real", marks=pytest.mark.stack)])
+async def scene(request):
+    if request.param == "twin":
+        found = Twin()
+    else:
+        found = Real(request.getfixturevalue("redis_url"))
+        await found.flush()
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def store(scene):
+    return scene.store
+
+
+def change(version=0, event="e1", **given):
+    return Change(**{"parts": {}, "said": (), "mark": 1, "known_mark": 0, **given}, version=version, event=event)
+
+
+async def test_nothing_is_known_at_first(store):
+    """An empty store answers with version 0 and no mark."""
+    loaded = await store.load(PLACE, "1.2", "e1", None)
+    assert (loaded.version, dict(loaded.parts), loaded.applied, loaded.said) == (0, {}, False, None)
+    assert await store.mark(PLACE) is None
+    assert await store.holds(PLACE)
+
+
+async def test_what_is_committed_is_loaded(store):
+    """Parts by name or all, the version one higher, the event applied, its outbox byte for byte."""
+    parts = {"a.x": b"1", "a.y:1.2.3": b"\x00\xff", "b.z": b""}
+    assert await store.commit(PLACE, "1.2", change(parts=parts, said=SAID))
+    all_of_it = await store.load(PLACE, "1.2", "e1", None)
+    assert (all_of_it.version, dict(all_of_it.parts)) == (1, parts)
+    assert all_of_it.applied
+    assert all_of_it.said == SAID
+    some = await store.load(PLACE, "1.2", "e2", ["a.x", "a.none"])
+    assert (some.version, dict(some.parts), some.applied, some.said) == (1, {"a.x": b"1"}, False, None)
+    none = await store.load(PLACE, "1.2", "e2", [])
+    assert (none.version, dict(none.parts)) == (1, {})
+
+
+async def test_none_deletes_and_what_is_not_named_stays(store):
+    """A step writes only what changed."""
+    await store.commit(PLACE, "k", change(parts={"a": b"1", "b": b"2", "c": b"3"}))
+    await store.commit(PLACE, "k", change(1, "e2", parts={"a": b"9", "b": None, "never": None}))
+    loaded = await store.load(PLACE, "k", "e3", None)
+    assert dict(loaded.parts) == {"a": b"9", "c": b"3"}
+
+
+async def test_many_parts_at_once(store):
+    """A step of a study with thousands of images fits."""
+    parts = {f"s.instance:{n}": str(n).encode() for n in range(3001)}
+    timers = {f"t{n}": NOON + timedelta(seconds=n) for n in range(1001)}
+    assert await store.commit(PLACE, "k", change(parts=parts, timers=timers))
+    assert dict((await store.load(PLACE, "k", "e", None)).parts) == parts
+    assert len(await store.due([PLACE], NOON + timedelta(days=1), 5000)) == 1001
+    gone = {"parts": dict.fromkeys(parts), "timers": dict.fromkeys(timers)}
+    assert await store.commit(PLACE, "k", change(1, "e2", **gone))
+    assert dict((await store.load(PLACE, "k", "e", None)).parts) == {}
+    assert await store.due([PLACE], NOON + timedelta(days=1), 5000) == []
+
+
+async def test_a_moved_version_writes_nothing(store):
+    """Of two that loaded the same version one wins; the other starts again."""
+    await store.commit(PLACE, "k", change(parts={"a": b"1"}))
+    assert not await store.commit(PLACE, "k", change(0, "e2", parts={"a": b"2"}, mark=9))
+    loaded = await store.load(PLACE, "k", "e2", None)
+    assert (dict(loaded.parts), loaded.applied) == ({"a": b"1"}, False)
+    assert await store.mark(PLACE) == 1
+
+
+async def test_an_applied_event_is_never_applied_again(store):
+    """Even where the version fits."""
+    await store.commit(PLACE, "k", change())
+    assert not await store.commit(PLACE, "k", change(1))
+
+
+async def test_only_the_last_outbox_is_kept(store):
+    """An earlier event of the key is known as applied; what it said was sent before the next began."""
+    await store.commit(PLACE, "k", change(said=SAID))
+    await store.commit(PLACE, "k", change(1, "e2"))
+    first, second = await store.load(PLACE, "k", "e1", ()), await store.load(PLACE, "k", "e2", ())
+    assert (first.applied, first.said) == (True, None)
+    assert (second.applied, second.said) == (True, ())
+
+
+async def test_racing_commits_of_one_version(scene):
+    """Twenty clients, one version: exactly one wins."""
+    stores = [scene.another() for _ in range(4)]
+    won = await asyncio.gather(
+        *(stores[n % 4].commit(PLACE, "k", change(0, f"e{n}", parts={"w": str(n).encode()})) for n in range(20))
+    )
+    assert sum(won) == 1
+    loaded = await scene.store.load(PLACE, "k", "x", None)
+    assert loaded.parts["w"] == str(won.index(True)).encode()
+
+
+async def test_marks_only_rise(store):
+    """A mark says that all below it is applied: that stays true."""
+    await store.commit(PLACE, "k", change(mark=7))
+    await store.commit(PLACE, "k", change(1, "e2", mark=4))
+    assert await store.mark(PLACE) == 7
+    assert await store.mark(Place("intake", 4)) is None
+    assert await store.mark(Place("triage", 3)) is None
+
+
+async def test_a_flushed_store_refuses_to_write(scene):
+    """What was acknowledged is gone: nothing more is written, not even with no mark known."""
+    await scene.store.commit(PLACE, "k", change(mark=0))
+    assert await scene.store.holds(PLACE)
+    await scene.flush()
+    assert not await scene.store.holds(PLACE)
+    with pytest.raises(StateLost):
+        await scene.store.commit(PLACE, "k", change(1, "e2"))
+    with pytest.raises(StateLost):
+        await scene.store.commit(PLACE, "k", change(0, "e1"))
+    assert await scene.another().mark(PLACE) is None
+
+
+async def test_loss_is_seen_though_others_have_written_as_much_again(scene):
+    """A count alone would be fooled; the id of the last acknowledged commit is not."""
+    for n in range(3):
+        await scene.store.commit(PLACE, "k", change(n, f"e{n}"))
+    await scene.flush()
+    other = scene.another()
+    for n in range(5):
+        await other.commit(PLACE, "k", change(n, f"other{n}", mark=99))
+    assert not await scene.store.holds(PLACE)
+    with pytest.raises(StateLost):
+        await scene.store.commit(PLACE, "k", change(5, "e3"))
+    assert await other.holds(PLACE)
+
+
+async def test_a_lower_mark_than_known_is_a_loss(store):
+    """known_mark is what the worker has seen, be it by another client."""
+    await store.commit(PLACE, "k", change(mark=5))
+    with pytest.raises(StateLost):
+        await store.commit(PLACE, "k", change(1, "e2", mark=9, known_mark=6))
+
+
+async def test_taking_a_place_starts_from_what_is_there(scene):
+    """After a rebuild by others, a worker that takes the place goes on from its mark."""
+    await scene.store.commit(PLACE, "k", change())
+    await scene.flush()
+    await scene.another().commit(PLACE, "k", change(0, "other", mark=40))
+    assert await scene.store.mark(PLACE) == 40
+    assert await scene.store.commit(PLACE, "k", change(1, "e2", mark=41, known_mark=40))
+
+
+async def test_others_may_write_between(scene):
+    """Another owner's commits are no loss."""
+    other = scene.another()
+    await scene.store.commit(PLACE, "k", change())
+    for n in range(10):
+        await other.commit(PLACE, "k", change(1 + n, f"o{n}"))
+    assert await scene.store.commit(PLACE, "k", change(11, "e2"))
+
+
+async def test_due_timers(store):
+    """By due time, exact to the microsecond, over several places, at most so many."""
+    other = Place("intake", 5)
+    await store.commit(PLACE, "k", change(timers={"s.quiet": NOON, "s.longest": NOON + timedelta(seconds=5)}))
+    await store.commit(other, "l", change(timers={"s.quiet": NOON - timedelta(seconds=1)}))
+    first = DueTimer(place=other, key="l", name="s.quiet", due=NOON - timedelta(seconds=1))
+    second = DueTimer(place=PLACE, key="k", name="s.quiet", due=NOON)
+    assert await store.due([PLACE, other], NOON, 10) == [first, second]
+    assert await store.due([PLACE, other], NOON, 1) == [first]
+    assert await store.due([PLACE], NOON - timedelta(microseconds=1), 10) == []
+    assert await store.due([], NOON, 10) == []
+
+
+async def test_a_timer_is_set_anew_cancelled_and_settled(store):
+    """Settling forgets the timer that was sent, not one set meanwhile."""
+    await store.commit(PLACE, "k", change(timers={"s.quiet": NOON, "s.other": NOON}))
+    old = await store.due([PLACE], NOON, 10)
+    later = NOON + timedelta(seconds=1)
+    await store.commit(PLACE, "k", change(1, "e2", timers={"s.quiet": later, "s.other": None}))
+    for timer in old:
+        await store.settle(timer)
+    (now_due,) = await store.due([PLACE], later, 10)
+    assert (now_due.name, now_due.due) == ("s.quiet", later)
+    await store.settle(now_due)
+    assert await store.due([PLACE], later, 10) == []
+
+
+async def test_the_listing_over_all_partitions(store):
+    """The earliest first; None takes off; what is not named stays."""
+    for number, key in enumerate(("a", "b", "c")):
+        place = Place("triage", number)
+        await store.commit(place, key, change(listing=Listing(read_by=NOON - timedelta(minutes=number))))
+    assert [key for key, _ in await store.listed("triage", 8, 10)] == ["c", "b", "a"]
+    assert await store.listed("triage", 8, 1) == [("c", NOON - timedelta(minutes=2))]
+    await store.commit(Place("triage", 2), "c", change(1, "e2", listing=Listing(read_by=None)))
+    await store.commit(Place("triage", 1), "b", change(1, "e2"))
+    assert [key for key, _ in await store.listed("triage", 8, 10)] == ["b", "a"]
+
+
+async def test_forgetting_a_key(store):
+    """Everything of it goes, and the place's marks and other keys stay."""
+    await store.commit(PLACE, "k", change(parts={"a": b"1"}, listing=Listing(read_by=NOON), mark=3))
+    await store.commit(PLACE, "l", change(0, "e2", parts={"a": b"2"}, mark=4))
+    await store.forget(PLACE, "k")
+    gone = await store.load(PLACE, "k", "e1", None)
+    assert (gone.version, dict(gone.parts), gone.applied) == (0, {}, False)
+    assert await store.listed("intake", 8, 10) == []
+    assert dict((await store.load(PLACE, "l", "e", None)).parts) == {"a": b"2"}
+    assert await store.commit(PLACE, "l", change(1, "e3", mark=5, known_mark=4))
+
+
+@pytest.mark.parametrize("key", ["1.2", "}{", "ключ", " ", "a\x1fb", "x" * 500])
+async def test_keys_of_any_text(store, key):
+    """A key from outside is a name, never a pattern or a path."""
+    await store.commit(PLACE, key, change(parts={"a": b"1"}, timers={"t": NOON}, listing=Listing(read_by=NOON)))
+    (timer,) = await store.due([PLACE], NOON, 1)
+    assert timer.key == key
+    assert await store.listed("intake", 8, 1) == [(key, NOON)]
+
+
+async def test_a_store_that_is_away_says_so():
+    """Every call says that the store is away, so that its caller waits."""
+    twin, client = MemoryState(away=True), connect("redis://127.0.0.1:1")
+    for store in (twin, RedisState(client)):
+        for call in (
+            store.load(PLACE, "k", "e", None),
+            store.commit(PLACE, "k", change()),
+            store.mark(PLACE),
+            store.due([PLACE], NOON, 1),
+            store.listed("intake", 1, 1),
+            store.forget(PLACE, "k"),
+        ):
+            with pytest.raises(StateStoreAway):
+                await call
+    await client.aclose()
