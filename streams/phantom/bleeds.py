@@ -219,8 +219,8 @@ def _subarachnoid(site: _Site) -> Bleed:
     x, y, z = site.away(spot)
     far = np.sqrt(np.square(x * (0.7 if basal else 1.0)) + y * y + np.square(z * 1.2))
     patches = blobs(rng, site.lattice, 16.0)
-    level = fluid + 0.045 * far + 0.5 * patches
-    wall = np.maximum.reduce([fields["cavity"] + 0.3, 1.2 - fields["stem"], fluid - 2.6])
+    level = fluid + 0.075 * far + 0.5 * patches
+    wall = np.maximum.reduce([fields["cavity"] + 0.3, 1.2 - fields["stem"], fluid - 2.2])
     return Bleed("subarachnoid", level, wall, float(rng.uniform(50, 66)), 0.0)
 
 

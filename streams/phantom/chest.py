@@ -87,10 +87,13 @@ def _bones(hu: Field, x: Field, y: Field, z: float, at: tuple[Field, Field]) -> 
 
 def _trees(rng: np.random.Generator, shape: tuple[int, int, int]) -> Field:
     """Vessels of the lung: ridges of random fields at two scales, `[z, y, x]`, over 0 where a vessel is."""
-    out = np.zeros(shape, np.float32)
+    out = np.full(shape, -1, np.float32)
+    half = (shape[0], shape[1] // 2, shape[2] // 2)
     for cell, strength in ((9.0, 3.2), (4.5, 2.4)):
-        seeds = rng.standard_normal([max(4, int(n * s / cell)) for n, s in zip(shape, (5.0, STEP, STEP), strict=True)])
-        zoom = [n / m for n, m in zip(shape, seeds.shape, strict=True)]
-        field = ndimage.zoom(seeds.astype(np.float32), zoom, order=3, mode="nearest", grid_mode=True)
-        out = np.maximum(out, (field - 1.15) * np.float32(strength))
+        counts = [max(4, int(n * s / cell)) for n, s in zip(half, (5.0, 2 * STEP, 2 * STEP), strict=True)]
+        seeds = rng.standard_normal(counts, dtype=np.float32)
+        zoom = [n / m for n, m in zip(half, counts, strict=True)]
+        field = ndimage.zoom(seeds, zoom, order=2, mode="nearest", grid_mode=True)
+        for plane, target in zip(field, out, strict=True):
+            np.maximum(target, (doubled(doubled(plane).T).T - 1.15) * np.float32(strength), out=target)
     return out

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.phantom.head import Scan, anatomy, render
+from streams.phantom.head import Scan, anatomy
 from streams.phantom.lattice import Frame
+from streams.phantom.painter import render
 from streams.phantom.person import Person
 from streams.phantom.solids import Field
 from streams.phantom.texture import SOFT, noise

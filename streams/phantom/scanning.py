@@ -15,9 +15,10 @@ from streams.phantom.cases import Case
 from streams.phantom.chest import chest_ct, chest_frame
 from streams.phantom.dicom import Series, Study, ct_slices, localizer, mr_slices, uid_of
 from streams.phantom.dose import dose_report
-from streams.phantom.head import Scan, anatomy, measured, render, scanned, standard_frame
+from streams.phantom.head import Scan, anatomy, measured, scanned, standard_frame
 from streams.phantom.lattice import Frame, Lattice
 from streams.phantom.mr import brain_mr, mr_frame
+from streams.phantom.painter import render
 from streams.phantom.person import person_of
 from streams.phantom.skull import Fields
 from streams.phantom.solids import Field
@@ -111,7 +112,7 @@ def _with_bleed(case: Case, frame: Frame, on: Frame) -> tuple[Field, float | Non
         return _plain(case.person)[0], None
     lattice, fields = _anatomy(case.person, on)
     order = bleeds.Order(case.bleed, case.ml, case.seed)
-    bleed = measured(lattice, fields, frame, bleeds.plan(order, lattice, fields), case.ml)
+    bleed = measured(lattice, frame, bleeds.plan(order, lattice, fields), case.ml)
     clean, mask = render(lattice, bleeds.pushed(bleed, lattice, fields), frame, bleed)
     return clean, float(mask.sum()) * frame.voxel_ml()
 

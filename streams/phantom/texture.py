@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from scipy import fft
@@ -28,7 +28,7 @@ SHARP = Kernel("sharp", 0.45, 1.0, 0.8)
 _TILE = 768
 
 
-@cache
+@lru_cache(maxsize=8)
 def _tiles(kernel: Kernel, pixel: float) -> Field:
     """Eight tiles of unit noise shaped as filtered back projection shapes it: rising with frequency, then cut."""
     rng = np.random.default_rng(20_001)
@@ -43,7 +43,7 @@ def _tiles(kernel: Kernel, pixel: float) -> Field:
 
 def noise(rng: np.random.Generator, shape: tuple[int, int, int], kernel: Kernel, pixel: float) -> Field:
     """Correlated noise of deviation 1, `[z, y, x]`: pieces of prepared tiles, moved and mirrored per slice."""
-    tiles = _tiles(kernel, round(pixel, 5))
+    tiles = _tiles(kernel, round(pixel / 0.03) * 0.03)
     out = np.empty(shape, np.float32)
     for plane in out:
         one, other = (tiles[n] for n in rng.integers(len(tiles), size=2))
@@ -61,8 +61,10 @@ def _piece(rng: np.random.Generator, tile: Field, shape: tuple[int, ...]) -> Fie
     return piece[:, ::-1] if rng.random() < 0.5 else piece
 
 
-def loudness(hu: Field) -> Field:
-    """How the noise's deviation varies with place: more where bone lies in the row, less in air."""
-    body = hu > -300
-    rows = (hu > 400).mean(axis=2, keepdims=True, dtype=np.float32)
-    return np.where(body, np.float32(1), np.float32(0.55)) * (0.9 + 2.2 * rows)
+def loudness(plane: Field) -> Field:
+    """How the noise's deviation varies over a slice `[y, x]`: more in rows with much bone, less in air."""
+    factor = np.full(plane.shape, 0.55, np.float32)
+    factor[plane > -300] = 1
+    bone = (plane > 400).mean(axis=1, dtype=np.float32)
+    factor *= (np.float32(0.9) + np.float32(2.2) * bone)[:, None]
+    return factor
