@@ -1,0 +1,34 @@
+"""Fixtures for all tests: the real parts, started once and only where a test asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.kafka_and_redis import RealPart, real_parts
+
+
+@pytest.fixture(scope="session")
+def kafka_and_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RealPart, RealPart]]:
+    """A Kafka and a Redis for the whole run; a test cleans what it uses, or uses names of its own."""
+    kafka, redis = real_parts(tmp_path_factory.mktemp("parts"))
+    try:
+        redis.start()
+        kafka.start()
+        yield kafka, redis
+    finally:
+        kafka.stop()
+        redis.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_url(kafka_and_redis: tuple[RealPart, RealPart]) -> str:
+    """URL of a real Redis that tests may flush."""
+    return kafka_and_redis[1].address
+
+
+@pytest.fixture(scope="session")
+def bootstrap(kafka_and_redis: tuple[RealPart, RealPart]) -> str:
+    """Bootstrap address of a real Kafka."""
+    return kafka_and_redis[0].address
