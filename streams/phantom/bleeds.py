@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.phantom.lattice import Lattice, blobs
 from streams.phantom.skull import Fields
-from streams.phantom.solids import Field, slope
+from streams.phantom.solids import Field, single, slope
+
+Where = NDArray[np.bool_]
 
 KINDS = ("intraparenchymal", "subdural", "epidural", "subarachnoid", "intraventricular")
 """The kinds of bleed that can be ordered."""
@@ -45,7 +48,7 @@ class Bleed:
 
     def share(self, level: Field, wall: Field) -> Field:
         """Share of each place that is blood, of `level` and `wall` resampled there."""
-        return np.clip(np.float32(0.5) - np.maximum(level - np.float32(self.size), wall), 0, 1)
+        return single(np.clip(np.float32(0.5) - np.maximum(level - np.float32(self.size), wall), 0, 1))
 
     def rim(self, level: Field) -> Field:
         """Share of each place that is oedema round the blood; all zero without a rim."""
@@ -61,15 +64,13 @@ class Bleed:
         level, wall = self.level[near], self.wall[near]
         low, high = float(level.min()) - 1, float(level.max()) + 1
         for _ in range(22):
-            self_size = (low + high) / 2
-            held = float(np.clip(0.5 - np.maximum(level - self_size, wall), 0, 1).sum()) * voxel
-            low, high = (self_size, high) if held < ml else (low, self_size)
+            middle = (low + high) / 2
+            held = float(np.clip(0.5 - np.maximum(level - middle, wall), 0, 1).sum()) * voxel
+            low, high = (middle, high) if held < ml else (low, middle)
         size = (low + high) / 2
         rows = np.flatnonzero(((self.level < size + 1) & (self.wall < 0.5)).any(axis=(1, 2)))
         reach = 6.0 + self.rim_mm * 1.5
-        return replace(
-            self, size=size, low=float(lattice.z[rows[0]]) - reach, high=float(lattice.z[rows[-1]]) + reach
-        )
+        return replace(self, size=size, low=float(lattice.z[rows[0]]) - reach, high=float(lattice.z[rows[-1]]) + reach)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class _Site:
         z = self.lattice.z[:, None, None] - self.lattice.z[k]
         return x, y, z
 
-    def pick(self, allowed: Field) -> int:
+    def pick(self, allowed: Where) -> int:
         """A node drawn from those allowed. Raises ValueError when there is none."""
         spots = np.flatnonzero(allowed)
         if not len(spots):
@@ -112,13 +113,15 @@ def plan(order: Order, lattice: Lattice, fields: Fields) -> Bleed:
     rng = np.random.default_rng((order.seed, 6))
     side = order.side or int(rng.choice((-1, 1)))
     bleed = rules[order.kind](_Site(rng, lattice, fields, side, order.ml))
-    whole = [np.ascontiguousarray(np.broadcast_to(f, lattice.shape), dtype=np.float32) for f in (bleed.level, bleed.wall)]
+    whole = [
+        np.ascontiguousarray(np.broadcast_to(f, lattice.shape), dtype=np.float32) for f in (bleed.level, bleed.wall)
+    ]
     return replace(bleed, level=whole[0], wall=whole[1], side=side)
 
 
 def _own_side(site: _Site) -> Field:
     """Negative on the bleed's side of the falx, above the tentorium."""
-    return np.maximum(1.0 - site.side * site.fields["middle"], _hind(site))
+    return single(np.maximum(1.0 - site.side * site.fields["middle"], _hind(site)))
 
 
 def _hind(site: _Site) -> Field:
@@ -126,7 +129,7 @@ def _hind(site: _Site) -> Field:
     return np.minimum(site.fields["tent"], -site.fields["tent_edge"])
 
 
-def _heights(site: _Site, low: float, high: float) -> Field:
+def _heights(site: _Site, low: float, high: float) -> Where:
     z = site.lattice.z[:, None, None]
     return np.broadcast_to((z > max(low, float(site.lattice.z[0]) + 14)) & (z < high), site.lattice.shape)
 
@@ -166,10 +169,10 @@ def _angles(site: _Site, spot: int) -> Field:
     z, y, x = lattice.z[:, None, None] - centre[0], lattice.y[None, :, None] * 0.8, lattice.x[None, None, :]
     along = z * toward[0] + y * toward[1] + x * toward[2]
     length = np.sqrt(z * z + y * y + x * x) + 1e-3
-    return np.arccos(np.clip(along / length, -1, 1)).astype(np.float32)
+    return single(np.arccos(np.clip(along / length, -1, 1)))
 
 
-def _surface(site: _Site, low: float, high: float) -> Field:
+def _surface(site: _Site, low: float, high: float) -> Where:
     """Nodes at the side's convexity."""
     fields = site.fields
     near = (fields["cavity"] < -1) & (fields["cavity"] > -4) & (_hind(site) < -6)

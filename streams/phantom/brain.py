@@ -7,7 +7,7 @@ import numpy as np
 from streams.phantom.lattice import Lattice, blobs, folds
 from streams.phantom.person import Person
 from streams.phantom.skull import Fields
-from streams.phantom.solids import Field, Points, chain, ellipsoid, melted, rod, slope
+from streams.phantom.solids import Field, Points, chain, ellipsoid, melted, rod, single, slope, union
 
 
 def brain_fields(person: Person, lattice: Lattice, at: Points, bony: Fields) -> Fields:
@@ -33,8 +33,9 @@ def brain_fields(person: Person, lattice: Lattice, at: Points, bony: Fields) -> 
         "calcified": _calcified(person, side),
         "sinus": _sinuses(at, side, cavity, tent),
         "furrow": _furrows(rng, lattice, at, cavity, tent),
-        "reach": _reach(person, side, waves),
+        "reach": _reach(person, waves),
         "foliage": _foliage(at, waves),
+        "streaks": _streaks(at, waves),
     }
     return {name: np.ascontiguousarray(field, dtype=np.float32) for name, field in fields.items()}
 
@@ -49,13 +50,13 @@ def _tent_edge(at: Points) -> Field:
     """Negative where the tentorium is: behind the petrous ridges and outside its notch."""
     ridge = 5 + np.abs(at.x) * 0.5 - at.y
     notch = 1 - np.sqrt(np.square(at.x / 19) + np.square((at.y - 6) / 27))
-    return np.maximum(ridge, notch * 19)
+    return single(np.maximum(ridge, notch * 19))
 
 
 def _falx_edge(at: Points, vault: Field) -> Field:
     """Negative where the falx is: a sickle along the vault, deeper at the back, above the tentorium."""
     deep = 20 + 26 * slope(at.y, -60, 45) - 4
-    return np.maximum(-vault - deep, 2 - at.z)
+    return single(np.maximum(-vault - deep, 2 - at.z))
 
 
 def _stem(at: Points) -> Field:
@@ -86,7 +87,7 @@ def _ventricles(person: Person, at: Points, side: Points) -> Field:
     lateral = np.maximum(lateral, 0.9 - side.x)
     third = ellipsoid(at, (0, 3, 19), (2.4 * k * k, 15, 11))
     fourth = np.minimum(ellipsoid(at, (0, 31, -17), (7 * k, 6 * k, 11)), rod(at, (0, 20, 8), (0, 27, -8), (0.9, 1.4)))
-    return np.minimum.reduce([lateral, third, fourth])
+    return union(lateral, third, fourth)
 
 
 def _cisterns(person: Person, at: Points, side: Points, stem: Field, waves: Field) -> Field:
@@ -104,9 +105,11 @@ def _cisterns(person: Person, at: Points, side: Points, stem: Field, waves: Fiel
     bow = side.x - (34 + 4.5 * np.cos((at.y + 2) / 15)) + 1.3 * rough
     island = np.maximum(np.abs(bow) - w * (0.9 + 0.5 * waves), ellipsoid(side, (37, -3, 16), (14, 22, 15)) + rough)
     ramp = at.z - (12 + 0.75 * (at.y + 6)) + 2.4 * waves + 1.5 * rough
-    band = np.maximum(np.abs(ramp) * 0.8 - (0.2 + w * (1.2 + 0.5 * waves)), np.maximum(35 - side.x, np.abs(at.y + 2) - 19 + 3 * rough))
+    band = np.maximum(
+        np.abs(ramp) * 0.8 - (0.2 + w * (1.2 + 0.5 * waves)), np.maximum(35 - side.x, np.abs(at.y + 2) - 19 + 3 * rough)
+    )
     stalk = np.maximum(band, -12 - at.z)
-    return np.minimum.reduce([around, star, carotid, quad, velum, great, pontine, island, stalk])
+    return union(around, star, carotid, quad, velum, great, pontine, island, stalk)
 
 
 def _ripple(at: Points) -> Field:
@@ -121,7 +124,7 @@ def _nuclei(side: Points) -> Field:
     tail = chain(side, (((15, -8, 43), 3.4), ((21, 14, 45), 2.4), ((28, 28, 40), 1.6)), 3)
     lentiform = ellipsoid(side, (24, -4, 18), (6.4, 15, 11), -0.22)
     thalamus = ellipsoid(side, (11.5, 12, 24), (9, 15, 11), -0.35)
-    return np.minimum.reduce([caudate, tail, lentiform, thalamus])
+    return union(caudate, tail, lentiform, thalamus)
 
 
 def _white_core(side: Points) -> Field:
@@ -130,12 +133,12 @@ def _white_core(side: Points) -> Field:
     knee = ellipsoid(side, (0, -36, 34), (16, 8, 10))
     splenium = ellipsoid(side, (0, 36, 34), (18, 7, 8))
     radiation = ellipsoid(side, (30, 36, 28), (7, 26, 14), -0.2)
-    return np.minimum.reduce([oval, knee, splenium, radiation])
+    return union(oval, knee, splenium, radiation)
 
 
 def _calcified(person: Person, side: Points) -> Field:
     """Pineal gland and choroid plexus, more in some than in others."""
-    big = np.float32(0.5 + 0.9 * person.calcified)
+    big = 0.5 + 0.9 * person.calcified
     pineal = ellipsoid(side, (0.4, 24.5, 17), (2.4 * big, 3.0 * big, 2.4 * big))
     plexus = rod(side, (21, 37, 34), (26, 42, 28), (1.3 * big, 2.6 * big))
     return np.minimum(pineal, plexus)
@@ -149,7 +152,7 @@ def _sinuses(at: Points, side: Points, cavity: Field, tent: Field) -> Field:
     sigmoid = rod(side, (56, 32, -10), (44, 36, -38), (4, 4))
     straight = rod(at, (0, 32, 17), (0, 80, -3), (1.4, 2.4))
     gathered = ellipsoid(at, (0, 80, -4), (8, 6, 7))
-    return np.minimum.reduce([sagittal, transverse, sigmoid, straight, gathered])
+    return union(sagittal, transverse, sigmoid, straight, gathered)
 
 
 def _furrows(rng: np.random.Generator, lattice: Lattice, at: Points, cavity: Field, tent: Field) -> Field:
@@ -175,11 +178,17 @@ def _furrows(rng: np.random.Generator, lattice: Lattice, at: Points, cavity: Fie
     return np.clip(field / np.maximum(steep, 0.03), -12, 12)
 
 
-def _reach(person: Person, side: Points, waves: Field) -> Field:
+def _reach(person: Person, waves: Field) -> Field:
     """How far below the surface furrows go, mm."""
-    return np.maximum(13 + 5 * waves + 3 * person.atrophy, 5)
+    return single(np.maximum(13 + 5 * waves + 3 * person.atrophy, 5))
 
 
 def _foliage(at: Points, waves: Field) -> Field:
     """Phase of the cerebellum's leaves: nearly level stripes that bend."""
     return np.asarray(at.z * 0.8 + 0.5 * at.y + 2.5 * waves, dtype=np.float32)
+
+
+def _streaks(at: Points, waves: Field) -> Field:
+    """What hard beams leave between the petrous bones: dark bands from side to side, HU."""
+    band = np.exp(-np.square((at.y - 12) / 11) - np.square((at.z + 16) / 9)) * slope(np.abs(at.x), 46, 24)
+    return single(-6 * band * (1 + 0.8 * np.sin(1.1 * at.y + waves)))

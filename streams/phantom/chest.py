@@ -51,7 +51,9 @@ def _plane(x: Field, y: Field, up: float, z: float, tree: Field) -> Field:
     inner = np.maximum(lung, -_oval(x, y, (18 * (1 - up), -22), (44 * (1 - up) + 16, 44 - 10 * up)))
     inner = np.maximum(inner, -_oval(x, y, (0, 60), (26, 34)))
     hu += (-60 - hu) * within(np.maximum(_oval(x, y, (0, -16), (40, 60)), lung - 200), STEP)
-    heart = _oval(x, y, (22, -22), (58 * (1 - up) ** 0.5, 50 * (1 - up) ** 0.5 + 1)) if up < 0.55 else np.full_like(x, 99)
+    heart = (
+        _oval(x, y, (22, -22), (58 * (1 - up) ** 0.5, 50 * (1 - up) ** 0.5 + 1)) if up < 0.55 else np.full_like(x, 99)
+    )
     vessels = np.minimum(_oval(x, y, (20, 44), (12, 12)), _oval(x, y, (-12, -24), (15, 15)))
     if 0.62 < up < 0.72:
         vessels = np.minimum(vessels, _oval(x, y, (8, 8), (16, 40)))

@@ -22,7 +22,7 @@ from pydicom.uid import (
 )
 
 from streams.phantom.lattice import Frame
-from streams.phantom.solids import Field
+from streams.phantom.solids import Field, single
 from streams.phantom.vendors import Vendor
 
 IMPLEMENTATION = UID("1.2.826.0.1.3680043.10.1589.7")
@@ -189,9 +189,13 @@ def localizer(study: Study, series: Series, hu: Field, spacing: tuple[float, flo
     _ct_acquisition(ds, study, series, frame)
     ds.ImageType = list(study.vendor.localizer_type)
     ds.FrameOfReferenceUID = uid_of(study.uid, "frame")
-    ds.ImagePositionPatient = ["0", _number(-spacing[1] * picture.shape[1] / 2), _number(spacing[1] * picture.shape[0] / 2)]
+    ds.ImagePositionPatient = [
+        "0",
+        _number(-spacing[1] * picture.shape[1] / 2),
+        _number(spacing[1] * picture.shape[0] / 2),
+    ]
     ds.ImageOrientationPatient = ["0", "1", "0", "0", "0", "-1"]
-    _grey(ds, stored(picture * 0.8 - 400, study.vendor), study.vendor)
+    _grey(ds, stored(single(picture * 0.8 - 400), study.vendor), study.vendor)
     ds.WindowCenter, ds.WindowWidth = "100", "700"
     return ds
 
@@ -258,7 +262,5 @@ def _compressed(ds: Dataset, syntax: UID) -> bytes:
         return bytes(imagecodecs.jpegls_encode(plane.view(np.uint16), level=0))
     if syntax == JPEG2000Lossless:
         bits = int(ds.BitsStored)
-        return bytes(
-            imagecodecs.jpeg2k_encode(plane, level=0, reversible=True, codecformat="j2k", bitspersample=bits)
-        )
+        return bytes(imagecodecs.jpeg2k_encode(plane, level=0, reversible=True, codecformat="j2k", bitspersample=bits))
     raise ValueError(f"phantoms are not written in transfer syntax {syntax.name}")

@@ -13,12 +13,13 @@ from streams.phantom.lattice import Frame, Lattice, lattice_for
 from streams.phantom.painter import Painter, render, voxels
 from streams.phantom.person import Person, atlas_points, person_of
 from streams.phantom.skull import Fields, skull_fields
-from streams.phantom.solids import Field
-from streams.phantom.texture import STANDARD, Kernel, loudness, noise
+from streams.phantom.solids import Field, single
+from streams.phantom.texture import SOFT, STANDARD, Kernel, loudness, noise
+
 
 @dataclass(frozen=True, slots=True)
 class HeadSample:
-    """A head in HU `[z, y, x]` (foot to head, front to back, right to left), spacing (dz, dy, dx) in mm, and the bleed."""
+    """A head in HU `[z, y, x]` (foot to head, front to back, right to left), spacing (dz, dy, dx) in mm, its bleed."""
 
     hu: Field
     spacing: tuple[float, float, float]
@@ -38,6 +39,7 @@ class Scan:
     kernel: Kernel = STANDARD
     noise_hu: float = 3.2
     seed: int = 0
+    holder: bool = True
 
 
 def standard_frame(thickness_mm: float = 5.0, *, low: float = -52.0, high: float = 104.0, tilt: float = 0.0) -> Frame:
@@ -70,18 +72,31 @@ def measured(lattice: Lattice, frame: Frame, bleed: bleeds.Bleed, ml: float) -> 
 
 
 def scanned(clean: Field, frame: Frame, scan: Scan) -> Field:
-    """Clean HU as a scanner shows them: kernel and noise; not yet rounded."""
+    """Clean HU as a scanner shows them: head holder, kernel and noise; not yet rounded."""
     rng = np.random.default_rng((scan.seed, 5))
     out = np.empty_like(clean)
-    for plane, seen in zip(clean, out, strict=True):
+    holder = _holder(frame) if scan.holder else None
+    for index, plane in enumerate(clean):
+        seen = out[index]
         seen[:] = noise(rng, (1, *plane.shape), scan.kernel, frame.pixel)[0]
-        seen *= loudness(plane)
-        seen *= np.float32(scan.noise_hu)
-        seen += plane
+        np.multiply(seen, loudness(plane) * np.float32(scan.noise_hu), out=seen)
+        np.add(seen, plane, out=seen)
         if scan.kernel.sharpen:
             around = np.roll(plane, 1, 0) + np.roll(plane, -1, 0) + np.roll(plane, 1, 1) + np.roll(plane, -1, 1)
-            seen += np.float32(scan.kernel.sharpen) * (plane - around * np.float32(0.25))
+            np.add(seen, np.float32(scan.kernel.sharpen) * (plane - around * np.float32(0.25)), out=seen)
+        if holder is not None:
+            np.add(seen, holder * (plane < -900), out=seen)
     return np.clip(out, -1024, 3071, out=out)
+
+
+def _holder(frame: Frame) -> Field:
+    """HU that the head holder adds to air: a thin shell behind and beside the head, open to the front."""
+    axis = (np.arange(frame.size, dtype=np.float32) - (frame.size - 1) / 2) * np.float32(frame.pixel)
+    x, y = axis[None], axis[:, None] + np.float32(frame.centre_y)
+    reach = np.hypot(x / 107, (y - 6) / 104)
+    shell = np.clip(1.6 - np.abs(reach - 1) * 104, 0, 1) * np.clip((y + 12) / 4, 0, 1)
+    foam = (reach < 1) * np.clip((y - 60) / 8, 0, 1)
+    return single(1060 * shell + 20 * foam)
 
 
 def random_head(
@@ -101,7 +116,8 @@ def random_head(
     if bleed is not None:
         volume = float(np.exp(rng.uniform(0, np.log(60)))) if ml is None else ml
         wanted = bleeds.Order(bleed, volume, int(rng.integers(2**31)))
-    scan = Scan(STANDARD, float(rng.uniform(2.0, 5.0)), int(rng.integers(2**31)))
+    kernel = (SOFT, STANDARD, STANDARD)[int(rng.integers(3))]
+    scan = Scan(kernel, float(rng.uniform(2.0, 5.0)), int(rng.integers(2**31)), holder=bool(rng.random() < 0.6))
     return make_head(person, frame, scan, wanted)
 
 

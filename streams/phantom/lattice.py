@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from streams.phantom.solids import Field, Points
+from streams.phantom.solids import Field, Points, single
 
 COARSE = (2.5, 1.9, 1.9)
 """Spacing of the coarse lattice, mm (z, y, x): distances are smooth, so their edges stay sharp when resampled."""
@@ -121,7 +121,7 @@ def _spline(at: Field, count: int) -> Field:
     away = np.abs(at[:, None] + 1 - np.arange(count, dtype=np.float32)[None])
     near = 2 / 3 - away**2 + away**3 / 2
     far = np.clip(2 - away, 0, None) ** 3 / 6
-    return np.where(away < 1, near, far).astype(np.float32)
+    return single(np.where(away < 1, near, far))
 
 
 def folds(rng: np.random.Generator, places: tuple[Field, Field, Field], wave: float) -> Field:

@@ -42,7 +42,7 @@ def render(lattice: Lattice, fields: Fields, frame: Frame, bleed: Bleed | None =
             level, wall = painter.bring(bleed.level, z, window), painter.bring(bleed.wall, z, window)
             part = bleed.share(level, wall)
             painted = blood_over(painted, here, (part, bleed.rim(level)), bleed)
-            painter.put(part.mean(axis=0) , window, share := np.zeros(hu.shape[1:], np.float32))
+            painter.put(part.mean(axis=0), window, share := np.zeros(hu.shape[1:], np.float32))
             mask[index] = share >= COUNTS_FROM
         painter.put(painted.mean(axis=0), window, hu[index])
     return hu, mask
@@ -93,7 +93,8 @@ class Painter:
         near = (field[self._layers(z)[0]] < under).any(axis=0)
         if not near.any():
             return None
-        return _hull(near.any(axis=1), self._row), _hull(near.any(axis=0), self._col)
+        rows, cols = np.any(near, axis=1), np.any(near, axis=0)
+        return _hull(np.atleast_1d(rows), self._row), _hull(np.atleast_1d(cols), self._col)
 
     def here(self, fields: Fields, z: float, window: Window) -> Fields:
         """All painted fields in a window of the slice at z, `[layer, y, x]`; one number where a solid is far."""

@@ -54,15 +54,13 @@ def person_of(seed: int) -> Person:
 
 
 def atlas_points(person: Person, lattice: Lattice) -> Points:
-    """Where the lattice's nodes lie in the atlas head: turned, sized, and bent by a smooth asymmetry of about 1.5 mm."""
+    """Where the lattice's nodes lie in the atlas head: turned, sized, bent by a smooth asymmetry of about 1.5 mm."""
     rng = np.random.default_rng((person.seed, 2))
     here = lattice.points()
     turn = _turn(person).astype(np.float32)
     x, y, z = here.x - np.float32(person.offset[0]), here.y - np.float32(person.offset[1]), here.z
     sizes = (person.width, person.length, person.height)
-    along = [
-        (row[0] * x + row[1] * y + row[2] * z) / np.float32(size) for row, size in zip(turn, sizes, strict=True)
-    ]
+    along = [(row[0] * x + row[1] * y + row[2] * z) / np.float32(size) for row, size in zip(turn, sizes, strict=True)]
     bent = [axis + np.float32(1.4) * blobs(rng, lattice, 45.0) for axis in along]
     return Points(*(np.asarray(axis, dtype=np.float32) for axis in bent))
 

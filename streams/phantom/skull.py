@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from streams.phantom.lattice import Lattice, blobs
 from streams.phantom.person import Person
-from streams.phantom.solids import Field, Points, chain, ellipsoid, melted, rod, slope
+from streams.phantom.solids import Field, Points, chain, common, ellipsoid, melted, rod, single, slope, union
 
 Fields = dict[str, Field]
 
@@ -68,7 +68,11 @@ def _thickness(person: Person, side: Points, bumps: Field) -> Field:
 def _floor_table() -> tuple[Field, Field]:
     """Height of the skull base over (y, x >= 0) on a 1 mm grid from y = -110, and how steep it is."""
     y, x = np.meshgrid(np.arange(-110.0, 111.0), np.arange(0.0, 101.0), indexing="ij")
-    front = 1 + 4 * np.exp(-(((x - 28) / 16) ** 2) - ((y + 58) / 24) ** 2) - 9 * np.exp(-((x / 5) ** 2) - ((y + 66) / 16) ** 2)
+    front = (
+        1
+        + 4 * np.exp(-(((x - 28) / 16) ** 2) - ((y + 58) / 24) ** 2)
+        - 9 * np.exp(-((x / 5) ** 2) - ((y + 66) / 16) ** 2)
+    )
     middle = -29 + 24 * slope(x, 19, 9) + 0.016 * np.square(x - 38) + 0.016 * np.square(y + 6)
     behind = -45 + 0.012 * np.square(y - 46).clip(0, 900) + 0.006 * x * x
     clivus = np.minimum(2.0, (20 - y) * 2.5 - 46)
@@ -102,10 +106,10 @@ def _face(person: Person, side: Points, vault: tuple[Field, Field], cells: Field
     """Petrous bones, face bones, air spaces and orbits, both sides at once; `vault` is (outer, cavity)."""
     orbit = chain(side, (((31, -82, -13), 17.5), ((23, -60, -9), 12), ((13, -36, -4), 3)), 4)
     orbit = np.maximum(orbit, -side.y - 92)
-    air, walls = _air(np.float32(person.sinuses), side, vault, cells)
+    air, walls = _air(person.sinuses, side, vault, cells)
     walls = np.minimum(walls, np.maximum(orbit - 1.7, -side.y - 84 + 0.25 * (side.x - 30)))
     septum = np.maximum(side.x - 0.9, np.maximum(np.abs(side.y + 66) - 28, np.abs(side.z + 34) - 22))
-    bone = np.minimum.reduce([_base(side), _facial(side), walls, septum])
+    bone = union(_base(side), _facial(side), walls, septum)
     return {
         "bone": bone,
         "air": air,
@@ -123,33 +127,39 @@ def _base(side: Points) -> Field:
     sphenoid = ellipsoid(side, (0, -22, -14), (17, 18, 14))
     wing = chain(side, (((14, -24, 0), 2.5), ((34, -30, -2), 3), ((52, -32, 6), 3)), 3)
     condyle = ellipsoid(side, (17, 34, -50), (8, 14, 7))
-    return np.minimum.reduce([petrous, mastoid, clivus, sphenoid, wing, condyle])
+    return union(petrous, mastoid, clivus, sphenoid, wing, condyle)
 
 
 def _facial(side: Points) -> Field:
     """Cheek bones and arches, jaw, nose, pterygoids."""
-    cheek = chain(side, (((38, -80, -34), 4), ((50, -68, -28), 4), ((62, -52, -30), 2.6), ((67, -26, -30), 2), ((65, 0, -28), 3)))
+    cheek = chain(
+        side, (((38, -80, -34), 4), ((50, -68, -28), 4), ((62, -52, -30), 2.6), ((67, -26, -30), 2), ((65, 0, -28), 3))
+    )
     rim = chain(side, (((50, -68, -28), 4), ((50, -70, -12), 3.2), ((47, -74, 2), 4)), 3)
     jaw = chain(side, (((54, 2, -32), 6), ((52, -4, -50), 4), ((48, -16, -80), 6)), 3)
-    nose = np.minimum(rod(side, (0, -92, -6), (0, -102, -26), (3, 1.2)), rod(side, (9, -86, -20), (13, -82, -50), (2, 3)))
+    nose = np.minimum(
+        rod(side, (0, -92, -6), (0, -102, -26), (3, 1.2)), rod(side, (9, -86, -20), (13, -82, -50), (2, 3))
+    )
     pterygoid = rod(side, (13, -30, -26), (15, -30, -55), (2, 3))
-    return np.minimum.reduce([cheek, rim, jaw, nose, pterygoid])
+    return union(cheek, rim, jaw, nose, pterygoid)
 
 
-def _air(size: np.float32, side: Points, vault: tuple[Field, Field], cells: Field) -> tuple[Field, Field]:
+def _air(size: float, side: Points, vault: tuple[Field, Field], cells: Field) -> tuple[Field, Field]:
     """Air spaces, and the thin bone round those that have walls of their own."""
     outer, cavity = vault
     ethmoid = np.maximum(ellipsoid(side, (0, -62, -13), (12.5, 26, 14)), 1.2 - 3 * np.abs(cells))
     frontal = ellipsoid(side, (12, -86, 12), (14 * size, 9, 17 * size))
-    frontal = np.maximum.reduce([frontal, outer + 1.8, 1.8 - cavity, 0.7 - side.x])
+    frontal = common(frontal, outer + 1.8, 1.8 - cavity, 0.7 - side.x)
     sphenoidal = np.maximum(ellipsoid(side, (0, -22, -15), (13 * size, 14 * size, 10.5 * size)), 0.8 - side.x)
     maxillary = ellipsoid(side, (31, -60, -46), (15, 17, 16))
     nasal = np.maximum(ellipsoid(side, (0, -62, -42), (15, 32, 24)), 2.6 - 4.5 * np.abs(cells))
     throat = ellipsoid(side, (0, -22, -46), (11, 12, 24))
     canal = chain(side, (((88, 16, -27), 4), ((58, 14, -26), 3), ((46, 12, -24), 4)))
     mastoid = np.maximum(ellipsoid(side, (57, 33, -25), (9.5 * size, 12 * size, 17 * size)), -2.4 * cells)
-    air = np.minimum.reduce([ethmoid, frontal, sphenoidal, maxillary, np.maximum(nasal, 1.2 - side.x), throat, canal, mastoid])
-    return air, np.minimum.reduce([ellipsoid(side, (0, -62, -13), (13.5, 27, 15)), maxillary - 1.5])
+    air = np.minimum.reduce(
+        [ethmoid, frontal, sphenoidal, maxillary, np.maximum(nasal, 1.2 - side.x), throat, canal, mastoid]
+    )
+    return air, union(ellipsoid(side, (0, -62, -13), (13.5, 27, 15)), maxillary - 1.5)
 
 
 def _eye(side: Points) -> Field:
@@ -160,7 +170,7 @@ def _eye(side: Points) -> Field:
     outside = chain(side, (((43, -76, -13), 1.4), ((34, -56, -10), 2.4), (apex, 1.5)), 1)
     above = chain(side, (((31, -76, -1), 1.4), ((22, -56, 1), 2.4), (apex, 1.5)), 1)
     below = chain(side, (((31, -76, -25), 1.4), ((22, -56, -20), 2.4), (apex, 1.5)), 1)
-    return np.minimum.reduce([nerve, inner, outside, above, below])
+    return union(nerve, inner, outside, above, below)
 
 
 def _skin(person: Person, at: Points, side: Points, bony: Field) -> Field:
@@ -184,4 +194,4 @@ def _muscle(side: Points, bony: Field, grain: Field) -> Field:
     neck = ellipsoid(side, (24, 62, -62), (33, 26, 42), -0.3)
     deep = ellipsoid(side, (0, 10, -62), (40, 46, 36))
     tongue = ellipsoid(side, (0, -45, -84), (34, 40, 20))
-    return np.minimum.reduce([temporal, chewing, neck, deep, tongue]) + 1.3 * grain
+    return single(union(temporal, chewing, neck, deep, tongue) + 1.3 * grain)

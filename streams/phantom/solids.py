@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Field = NDArray[np.float32]
 Vector = tuple[float, float, float]
@@ -111,11 +112,32 @@ def rod(points: Points, start: Vector, end: Vector, radius: tuple[float, float])
 def chain(points: Points, joints: tuple[tuple[Vector, float], ...], melt: float = 2.0) -> Field:
     """Distance to rods joined end to end: (joint, radius there), melted together over `melt` mm."""
     whole: Field | None = None
-    for (start, first), (end, second) in zip(joints, joints[1:], strict=False):
+    for (start, first), (end, second) in pairwise(joints):
         piece = rod(points, start, end, (first, second))
         whole = piece if whole is None else melted(whole, piece, melt)
     assert whole is not None
     return whole
+
+
+def single(values: ArrayLike) -> Field:
+    """Values as 32-bit numbers."""
+    return np.asarray(values, dtype=np.float32)
+
+
+def union(first: Field, *others: Field) -> Field:
+    """Distance to the nearest of several solids."""
+    nearest = first.copy()
+    for other in others:
+        np.minimum(nearest, other, out=nearest)
+    return nearest
+
+
+def common(first: Field, *others: Field) -> Field:
+    """Distance to what several solids share: negative inside all of them."""
+    deepest = first.copy()
+    for other in others:
+        np.maximum(deepest, other, out=deepest)
+    return deepest
 
 
 def melted(one: Field, other: Field, over: float) -> Field:

@@ -45,10 +45,10 @@ def noise(rng: np.random.Generator, shape: tuple[int, int, int], kernel: Kernel,
     """Correlated noise of deviation 1, `[z, y, x]`: pieces of prepared tiles, moved and mirrored per slice."""
     tiles = _tiles(kernel, round(pixel / 0.03) * 0.03)
     out = np.empty(shape, np.float32)
-    for plane in out:
+    for index in range(shape[0]):
         one, other = (tiles[n] for n in rng.integers(len(tiles), size=2))
-        np.multiply(_piece(rng, one, plane.shape), np.float32(0.8), out=plane)
-        plane += np.float32(0.6) * _piece(rng, other, plane.shape)
+        np.multiply(_piece(rng, one, shape[1:]), np.float32(0.8), out=out[index])
+        out[index] += np.float32(0.6) * _piece(rng, other, shape[1:])
     return out
 
 

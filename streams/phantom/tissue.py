@@ -6,12 +6,12 @@ import numpy as np
 
 from streams.phantom.bleeds import Bleed
 from streams.phantom.skull import Fields
-from streams.phantom.solids import Field
+from streams.phantom.solids import Field, single
 
 EDGE = 1.1
 """Width over which an edge is mixed, mm: about the in-plane resolution of a head CT."""
 
-PLAIN = frozenset({"texture", "grain", "foliage", "reach", "gap", "middle", "furrow"})
+PLAIN = frozenset({"texture", "grain", "foliage", "reach", "gap", "middle", "furrow", "streaks"})
 """Fields that are no distances to a solid: their values count everywhere."""
 
 UNPAINTED = frozenset({"vault"})
@@ -22,7 +22,7 @@ CSF, GREY, WHITE, MEMBRANE, VENOUS = 7.0, 38.5, 28.5, 48.0, 57.0
 
 def within(distance: Field, edge: float = EDGE) -> Field:
     """Share of a place that lies inside a solid, 0 to 1."""
-    return np.clip(np.float32(0.5) - distance * np.float32(1 / edge), 0, 1)
+    return single(np.clip(np.float32(0.5) - distance * np.float32(1 / edge), 0, 1))
 
 
 def _paint(hu: Field, value: Field | float, share: Field) -> None:
@@ -93,7 +93,7 @@ def _brain(here: Fields) -> Field:
     _paint(hu, CSF, within(here["ventricles"]))
     _membranes(hu, here, middle)
     shading = 3.0 * np.exp(np.clip(here["cavity"], -30, 0) / 4)
-    return hu + shading
+    return single(hu + shading + here["streaks"])
 
 
 def _membranes(hu: Field, here: Fields, middle: Field) -> None:
@@ -113,6 +113,6 @@ def blood_over(hu: Field, here: Fields, blood: tuple[Field, Field], bleed: Bleed
     out = hu.copy()
     if bleed.rim_mm:
         brainy = np.clip((out - 15) / 8, 0, 1) * (out < 60)
-        _paint(out, 18, rim * free * np.float32(0.85) * brainy)
+        _paint(out, 18, single(rim * free * np.float32(0.85) * brainy))
     _paint(out, bleed.hu + 2.2 * here["texture"] + 1.2 * here["grain"], share * free)
     return out

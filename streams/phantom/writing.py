@@ -36,9 +36,7 @@ def write_case(case: Case, folder: Path) -> WrittenCase:
     return WrittenCase(case, tuple(waves), study.uid, study.accession, made.true_ml)
 
 
-def write_demo(
-    folder: Path, seed: int = 7, progress: Callable[[Case], None] | None = None
-) -> tuple[WrittenCase, ...]:
+def write_demo(folder: Path, seed: int = 7, progress: Callable[[Case], None] | None = None) -> tuple[WrittenCase, ...]:
     """The demo's studies in `folder`, in the order of sending; only what is missing or out of date is generated.
 
     `progress` is called before a case is generated, never for one that is there already.
