@@ -11,11 +11,13 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from streams.adapters.kafka_lag import lag, written
 from streams.errors import WetreadError
 from streams.flow import DEADLETTERS, TRIAGE
 from streams.runtime.parts.record import read_record
 from streams.runtime.settings import Settings, load
-from streams.runtime.wiring import addresses, connected, lag_of, waiting_studies
+from streams.runtime.wiring import addresses, waiting_studies
+from streams.runtime.worker import GROUPS
 
 SHOWN = ("name", "state", "since", "pid", "address", "restarts", "note")
 
@@ -48,10 +50,10 @@ async def _status(settings: Settings) -> dict[str, Any]:
     if not parts:
         return found
     try:
-        async with connected(settings) as at:
-            found["lag"] = await asyncio.to_thread(lag_of, at.kafka)
-            found["dead_letters"] = (await asyncio.to_thread(at.log.written, (DEADLETTERS,)))[DEADLETTERS]
-        found["open_studies"] = await waiting_studies(addresses(settings).redis, TRIAGE)
+        at = addresses(settings)
+        found["lag"] = await asyncio.to_thread(lag, at.kafka, GROUPS)
+        found["dead_letters"] = (await asyncio.to_thread(written, at.kafka, (DEADLETTERS,)))[DEADLETTERS]
+        found["open_studies"] = await waiting_studies(at.redis, TRIAGE)
     except WetreadError as error:
         found["error"] = str(error)
     return found

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streams.adapters.contract_files import ModelFolder, read_models
-from streams.adapters.kafka_log import KafkaLog, create_topics
+from streams.adapters.kafka_log import LARGEST_DEAD_LETTER, KafkaLog, TopicPlan, create_topics
 from streams.adapters.object_folder import ObjectFolder
 from streams.adapters.policy_files import read_policies
+from streams.adapters.redis_state import RedisState, connect
 from streams.adapters.triton_server import TritonServer
 from streams.contract import Contract
 from streams.doors.pseudonym import Pseudonyms, open_pseudonyms
 from streams.errors import PartMissing, SettingInvalid
 from streams.events.identifiers import is_uid
-from streams.flow import TOPICS
+from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
 from streams.policy import Policies
 from streams.runtime.parts.ports import LOOPBACK, claim_ports, remembered_ports
 from streams.runtime.parts.settings import Addresses, PartsSettings
@@ -24,6 +26,7 @@ from streams.runtime.record import entries
 from streams.runtime.settings import Settings
 
 DICOM_PORT = "dicom"
+LISTED_MOST = 100_000
 
 
 def parts_settings(settings: Settings) -> PartsSettings:
@@ -89,6 +92,27 @@ def object_store(settings: Settings) -> ObjectFolder:
     return ObjectFolder(settings.home / "objects")
 
 
+def topic_plans() -> list[TopicPlan]:
+    """Every topic of the map, with the retry topics and the dead letters."""
+    keyed = [TopicPlan(name=topic.name, partitions=topic.partitions) for topic in TOPICS]
+    retries = [TopicPlan(name=name, partitions=PARTITIONS) for name in RETRY.values()]
+    room = {"max.message.bytes": str(LARGEST_DEAD_LETTER)}
+    return [*keyed, *retries, TopicPlan(name=DEADLETTERS, partitions=1, retention_days=365, config=room)]
+
+
+async def waiting_studies(redis: str, agent: str) -> int:
+    """How many studies stand on the worklist, as Redis has it.
+
+    Raises:
+        StateStoreAway.
+    """
+    client = connect(redis)
+    try:
+        return len(await RedisState(client).listed(agent, PARTITIONS, LISTED_MOST))
+    finally:
+        await client.aclose()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
     """A connection to the record."""
@@ -98,7 +122,8 @@ class Connected:
 
     async def shadow_topics(self, prefix: str) -> None:
         """Create the topics of a shadow run."""
-        await create_topics(self.kafka, prefix=prefix)
+        plans = [replace(plan, name=f"{prefix}{plan.name}") for plan in topic_plans()]
+        await asyncio.to_thread(create_topics, self.kafka, plans)
 
 
 @asynccontextmanager
