@@ -183,7 +183,8 @@ def _subdural(site: _Site) -> Bleed:
     """A crescent along the inner table that crosses where sutures would be, never the falx or the tentorium."""
     rng, fields = site.rng, site.fields
     spot = site.pick(_surface(site, 15, 62))
-    half = float(np.clip(rng.uniform(0.8, 1.35) * (0.42 + 0.0065 * site.ml), 0.35, 1.3))
+    widest = min(0.42 + 0.0065 * site.ml, 0.19 * float(np.sqrt(site.ml)))  # radians: a film is no clot
+    half = float(np.clip(rng.uniform(0.8, 1.3) * widest, 0.14, 1.3))
     share = np.clip(1 - np.square(_angles(site, spot) / half), 0.0, 1) ** 0.55
     waves = 1 + 0.10 * blobs(rng, site.lattice, 14.0)
     level = -fields["cavity"] / np.maximum(share * waves, 0.02)
