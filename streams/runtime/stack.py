@@ -66,6 +66,7 @@ class Stack:
         self._held: int | None = None
         self._guardian: subprocess.Popen[str] | None = None
         self._guardian_mark: Mark | None = None
+        self._addresses: Addresses | None = None
         self._kept: list[Keeper | Watcher] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="stack", daemon=True)
@@ -74,6 +75,13 @@ class Stack:
     def home(self) -> Path:
         """The folder of this stack."""
         return self.settings.home
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the parts answer; known once it was started."""
+        if self._addresses is None:
+            raise StackFailed("the stack was not started")
+        return self._addresses
 
     @property
     def states(self) -> tuple[PartState, ...]:
@@ -99,14 +107,14 @@ class Stack:
         try:
             for name in end_leftovers(self.home):
                 self._tell(PartState(name=name, state=State.STOPPED, since=""), "was left by an earlier run, and ended")
-            parts, addresses = self._parts()
+            parts, self._addresses = self._parts()
             self._guard()
             self._thread.start()
             self._run(self._begin(parts, timeout))
         except BaseException:
             self.stop()
             raise
-        return addresses
+        return self._addresses
 
     def add(self, child: Child, timeout: float = 60.0) -> None:
         """Starts a process of ours beside the parts, and returns when it is ready.
@@ -224,7 +232,10 @@ class Stack:
         level = logging.WARNING if state.state in (State.WAITING, State.SILENT, State.AWAY) else logging.INFO
         log.log(level, "%s %s", state.name, said)
         if self._on_event:
-            self._on_event(StackEvent(state, said))
+            try:
+                self._on_event(StackEvent(state, said))
+            except Exception:  # the listener's fault, such as a terminal that was closed, is not the parts'
+                log.exception("an event of %s could not be told", state.name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

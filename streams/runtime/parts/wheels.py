@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streams.errors import PartMissing
+from streams.runtime.parts.spawning import tied
 from streams.runtime.settings import shipped
 
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -95,7 +96,7 @@ def install(lock: Path, target: Path) -> None:
     installer = [str(uv), "pip", "install", *python] if uv.is_file() else [sys.executable, "-m", "pip", "install"]
     wanted = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", str(target)]
     done = subprocess.run(  # noqa: S603
-        [*installer, *wanted, "-r", str(lock)], capture_output=True, text=True, check=False
+        tied([*installer, *wanted, "-r", str(lock)]), capture_output=True, text=True, check=False
     )
     if done.returncode:
         words = " ".join(done.stderr.split())[-400:]

@@ -69,20 +69,20 @@ class TritonPythonModel:
         return feed
 
     def _run(self, wanted: tuple[str, ...], members: list[tuple[int, dict]]) -> list[tuple[int, object]]:
-        """The answers of one batch; where the batch fails, each of its requests runs alone and is told its own fault."""
+        """The answers of one batch; where it fails, each of its requests runs alone and is told its own fault."""
         feeds = [feed for _, feed in members]
         sizes = [len(next(iter(feed.values()))) for feed in feeds]
         try:
             feed = feeds[0] if len(feeds) == 1 else {n: np.concatenate([f[n] for f in feeds]) for n in feeds[0]}
             results = self.session.run(list(wanted), feed)
-            if len(feeds) > 1 and any(len(result) != sum(sizes) for result in results):
-                raise pb_utils.TritonModelException("an output does not grow with the batch")
         except Exception as failed:  # noqa: BLE001  # onnxruntime's errors share no class
             if len(members) > 1:
                 return [answer for member in members for answer in self._run(wanted, [member])]
             return [(members[0][0], _failure(str(failed), pb_utils.TritonError.INTERNAL))]
         if len(feeds) == 1:
             return [(members[0][0], self._answer(wanted, results))]
+        if any(len(result) != sum(sizes) for result in results):  # an output that does not grow with the batch
+            return [answer for member in members for answer in self._run(wanted, [member])]
         parts = zip(*(np.split(result, np.cumsum(sizes)[:-1]) for result in results), strict=True)
         return [(number, self._answer(wanted, part)) for (number, _), part in zip(members, parts, strict=True)]
 
