@@ -192,6 +192,8 @@ class Choice:
     model: str
     series: str | None
     why: str
+    read_in: int | None = None
+    """The revision whose reading of this series stands; None: it is read anew, or not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

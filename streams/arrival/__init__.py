@@ -1,0 +1,1 @@
+"""Images land: what they claim is held against what is known of their study."""

@@ -1,0 +1,1 @@
+"""Who is told: alerts, measurements, and the one outcome of each revision."""

@@ -1,0 +1,1 @@
+"""A model's answer becomes a finding: calibrated, held against its threshold."""

@@ -1,0 +1,93 @@
+"""Findings: a raw answer becomes a calibrated score, held against its threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from math import exp, isfinite
+
+from streams.contract import Calibration, Contract
+from streams.errors import EventUnreadable
+from streams.events.reading import FindingMade, ReadingAnswered
+from streams.findings.state import Answered
+from streams.policy import RoutingPolicy
+from streams.stage import NOTHING, Outcome, Parts, Stage
+
+ANSWERED = "answered"
+READINGS_MOST = 64
+
+
+def findings(policy: RoutingPolicy, contracts: Sequence[Contract]) -> Stage:
+    """The stage; each reading makes one finding, however often it is answered."""
+    by_name = {contract.name: contract for contract in contracts}
+
+    def step(parts: Parts, event: object, _now: datetime) -> Outcome:
+        assert isinstance(event, ReadingAnswered)
+        known = parts.get(ANSWERED)
+        readings = known.readings if isinstance(known, Answered) else ()
+        if event.reading in readings:
+            return NOTHING
+        contract = by_name.get(event.model)
+        if contract is None:
+            raise EventUnreadable(f"an answer of {event.model!r}, a model that is not installed here")
+        threshold = policy.thresholds.get(event.model, contract.finding.threshold)
+        found = finding(event, contract, threshold)
+        answered = Answered(readings=(*readings, event.reading)[-READINGS_MOST:])
+        return Outcome(changes={ANSWERED: answered}, says=(found,))
+
+    return Stage(
+        name="findings",
+        hears=(ReadingAnswered,),
+        says=(FindingMade,),
+        kinds={ANSWERED: Answered},
+        step=step,
+        needs=lambda event: (ANSWERED,) if isinstance(event, ReadingAnswered) else (),
+    )
+
+
+def calibrated(logit: float, calibration: Calibration) -> float:
+    """Platt's probability (Platt 1999), for logits of any size."""
+    turned = calibration.a * logit + calibration.b
+    if turned >= 0:
+        return 1.0 / (1.0 + exp(-turned))
+    grown = exp(turned)
+    return grown / (1.0 + grown)
+
+
+def finding(answer: ReadingAnswered, contract: Contract, threshold: float) -> FindingMade:
+    """The finding of an answer; its measurement only where the contract reports one and the finding is positive.
+
+    Raises:
+        EventUnreadable: a number in it is none.
+    """
+    if not isfinite(answer.study_logit):
+        raise EventUnreadable(f"{answer.model} answered {answer.study_logit}, which is no number")
+    score = calibrated(answer.study_logit, contract.finding.calibration)
+    if not isfinite(score):
+        raise EventUnreadable(f"the calibration of {answer.model} gives no number")
+    positive = score >= threshold
+    measure = contract.measure if contract.measure and contract.measure.report else None
+    value = answer.mask_ml if measure and positive else None
+    if value is not None and not (isfinite(value) and value >= 0):
+        raise EventUnreadable(f"{answer.model} measured {value}, which is no volume")
+    return FindingMade(
+        study=answer.study,
+        revision=answer.revision,
+        model=answer.model,
+        model_version=answer.model_version,
+        role=answer.role,
+        series=answer.series,
+        name=contract.finding.name,
+        code=contract.finding.code,
+        score=score,
+        threshold=threshold,
+        positive=positive,
+        key_instances=answer.key_instances,
+        mask=answer.mask,
+        measure=measure.name if measure and value is not None else None,
+        value=value,
+        unit=measure.unit if measure and value is not None else "",
+        quality=answer.quality,
+        model_seconds=answer.model_seconds,
+        last_stored_at=answer.last_stored_at,
+    )

@@ -1,0 +1,76 @@
+"""The best series for a model, and why each other one was not taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streams.contract import Contract, Needs
+from streams.events.imaging import Choice, SeriesSummary, StudyAssembled
+from streams.routing.body_part import Rules
+from streams.routing.eligibility import unfit
+from streams.routing.kernel import Kernel, kernel_of
+
+_KERNELS: tuple[Kernel, ...] = ("soft", "unknown", "sharp")
+_LAST = 1 << 31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What a model is to read (None: nothing here), why that, and why not the others."""
+
+    best: SeriesSummary | None
+    why: str
+    declined: tuple[Choice, ...]
+
+
+def choose(contract: Contract, study: StudyAssembled, rules: Rules) -> Chosen:
+    """The fit series that is nearest to the thickness preferred; then soft kernel, coverage, series number."""
+    name, needs = contract.name, contract.needs
+    faults = {s.facts.series: unfit(s, needs, study, rules) for s in study.series}
+    fit = sorted((s for s in study.series if not faults[s.facts.series]), key=lambda s: _preference(s, needs))
+    best = fit[0] if fit else None
+    declined = []
+    for series in study.series:
+        why = faults[series.facts.series]
+        if best and not why and series is not best:
+            why = _beaten(series, best, needs)
+        if why:
+            declined.append(Choice(model=name, series=series.facts.series, why=why))
+    return Chosen(best=best, why=_taken(best) if best else "", declined=tuple(declined))
+
+
+def _preference(series: SeriesSummary, needs: Needs) -> tuple[float, int, float, int, str]:
+    number = series.facts.number
+    return (
+        _off(series, needs),
+        _KERNELS.index(kernel_of(series.facts)),
+        -series.coverage_mm,
+        _LAST if number is None else number,
+        series.facts.series,
+    )
+
+
+def _thickness(series: SeriesSummary) -> float:
+    return series.thickness_mm if series.thickness_mm is not None else series.spacing_mm or 0.0
+
+
+def _off(series: SeriesSummary, needs: Needs) -> float:
+    return round(abs(_thickness(series) - needs.prefer_thickness_mm), 1)
+
+
+def _taken(best: SeriesSummary) -> str:
+    kernel = kernel_of(best.facts)
+    tail = f", {kernel} kernel" if kernel != "unknown" else ""
+    return f"{best.orientation}, {best.count} images of {_thickness(best):g} mm, {best.coverage_mm:.0f} mm{tail}"
+
+
+def _beaten(series: SeriesSummary, best: SeriesSummary, needs: Needs) -> str:
+    """What decided against a series that could be read too."""
+    if _off(series, needs) != _off(best, needs):
+        which = "thinner" if _thickness(series) < _thickness(best) else "thicker"
+        return f"{which} series; {needs.prefer_thickness_mm:g} mm preferred"
+    if kernel_of(series.facts) != kernel_of(best.facts):
+        return f"{'sharp' if kernel_of(series.facts) == 'sharp' else 'unknown'} kernel; a soft one preferred"
+    if series.coverage_mm != best.coverage_mm:
+        return f"covers {series.coverage_mm:.0f} mm; another covers {best.coverage_mm:.0f} mm"
+    return "another series is as good and comes first"
