@@ -1,0 +1,175 @@
+"""The watched folder: files are taken when they are whole, their set is complete when it says so or falls quiet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from streams.doors.header import read_header
+from streams.doors.orders import order_in
+from streams.doors.part10 import stored_form
+from streams.doors.pseudonym import Pseudonyms
+from streams.doors.spool import Note, Spool
+from streams.errors import NoRoom, NotDicom
+from streams.events.imaging import OrderPlaced
+from streams.ports import ObjectStore
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 0.25
+STABLE_S = 1.0
+QUIET_S = 2.0
+LARGEST_FILE = 2_000_000_000
+COMPLETE, PART, ORDERS, REFUSED = ".complete", ".part", "orders", "refused"
+
+
+@dataclass(slots=True)
+class _Set:
+    """The files of one sub-folder, or of the folder itself: they arrive together."""
+
+    association: str = field(default_factory=lambda: str(uuid.uuid4()))  # a door names what enters
+    taken: int = 0
+    touched: float = 0.0
+
+
+@dataclass(slots=True)
+class FolderDoor:
+    """Takes files out of a folder: what is stored durably is removed, what is none goes to `refused/`, with why."""
+
+    inbox: Path
+    objects: ObjectStore
+    spool: Spool
+    pseudonyms: Pseudonyms
+    shipped: Callable[[Note], None]
+    _seen: dict[Path, tuple[int, float]] = field(default_factory=dict)
+    _sets: dict[Path, _Set] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Look at the folder four times a second, for ever."""
+        self.inbox.mkdir(parents=True, exist_ok=True)
+        while True:
+            for note in await asyncio.to_thread(lambda: list(self._look())):
+                self.shipped(note)
+            await asyncio.sleep(LOOK_EVERY_S)  # a folder tells nothing by itself on every file system
+
+    def _look(self) -> Iterator[Note]:
+        now = asyncio_time()
+        complete: set[Path] = set()
+        for path in _files(self.inbox):
+            top = self._set_of(path)
+            if path.name == COMPLETE:
+                complete.add(top)
+            elif self._is_whole(path, now):
+                yield from self._take(path, top, now)
+        for top in list(self._sets):
+            yield from self._end(top, complete, now)
+
+    def _set_of(self, path: Path) -> Path:
+        parts = path.relative_to(self.inbox).parts
+        return self.inbox / parts[0] if len(parts) > 1 else self.inbox
+
+    def _is_whole(self, path: Path, now: float) -> bool:
+        """Its size has stood still for a second, or its set says that it is complete."""
+        if path.name.startswith(".") or path.suffix == PART:
+            return False
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            return False
+        if (self._set_of(path) / COMPLETE).exists():
+            return True
+        known = self._seen.get(path)
+        if known is None or known[0] != size:
+            self._seen[path] = (size, now)
+            return False
+        return now - known[1] >= STABLE_S
+
+    def _take(self, path: Path, top: Path, now: float) -> Iterator[Note]:
+        try:
+            note = self._order(path) if top.name == ORDERS else self._image(path, top)
+            self.spool.owe(note)
+        except NoRoom as error:
+            log.warning("left in the folder: %s", error)
+            return
+        self._seen.pop(path, None)
+        members = self._sets.get(top)
+        if members is not None:
+            members.taken, members.touched = members.taken + 1, now
+        path.unlink(missing_ok=True)
+        yield note
+
+    def _image(self, path: Path, top: Path) -> Note:
+        content = b"" if path.stat().st_size > LARGEST_FILE else path.read_bytes()
+        content = stored_form(content)
+        try:
+            read_header(content, self.pseudonyms)
+        except NotDicom as error:
+            self._refuse(path, str(error))
+        members = self._sets.setdefault(top, _Set())
+        digest = self.objects.put(content)
+        return Note(kind="instance", at=datetime.now(UTC), association=members.association, digest=digest)
+
+    def _order(self, path: Path) -> Note:
+        now = datetime.now(UTC)
+        try:
+            event = order_in(path.read_bytes(), self.pseudonyms, now).data
+        except NotDicom as error:
+            self._refuse(path, str(error))
+            digest = self.objects.put(path.read_bytes())
+            return Note(kind="instance", at=now, association=str(uuid.uuid4()), digest=digest)
+        assert isinstance(event, OrderPlaced)
+        return Note(kind="order", at=now, order=event.order, priority=event.priority)
+
+    def _refuse(self, path: Path, reason: str) -> None:
+        """Keep it where a person finds it, with the reason; the dead letter is owed all the same."""
+        refused = self.inbox / REFUSED
+        refused.mkdir(exist_ok=True)
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{path.name}"
+        os.link(path, refused / name)
+        (refused / f"{name}.why.txt").write_text(f"{reason}\n", encoding="utf-8")
+
+    def _end(self, top: Path, complete: set[Path], now: float) -> Iterator[Note]:
+        members = self._sets[top]
+        told = top in complete
+        if not told and now - members.touched < QUIET_S:
+            return
+        if any(self._set_of(p) == top for p in _files(self.inbox) if p.name != COMPLETE and not p.name.startswith(".")):
+            return  # a file of it is still growing
+        note = Note(kind="closed", at=datetime.now(UTC), association=members.association, how="folder-complete")
+        self.spool.owe(note)
+        del self._sets[top]
+        _remove(top, self.inbox)
+        yield note
+
+
+def asyncio_time() -> float:
+    """Seconds of a clock that only goes forward."""
+    return os.times().elapsed
+
+
+def _files(inbox: Path) -> list[Path]:
+    """Files below the inbox, without what was refused, in the order of their names."""
+    found = []
+    for folder, folders, files in os.walk(inbox):
+        if Path(folder) == inbox and REFUSED in folders:
+            folders.remove(REFUSED)
+        found += [Path(folder) / name for name in files]
+    return sorted(found)
+
+
+def _remove(top: Path, inbox: Path) -> None:
+    """An emptied set leaves nothing behind."""
+    (top / COMPLETE).unlink(missing_ok=True)
+    if top != inbox:
+        for folder, _, files in os.walk(top, topdown=False):
+            if not files:
+                try:
+                    Path(folder).rmdir()
+                except OSError:
+                    log.info("%s is in use again", top.name)

@@ -1,0 +1,31 @@
+"""What a door is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorSettings:
+    """Where a door listens, whom it hears, and when it refuses.
+
+    Attributes:
+        home: folder of the spool and of the pseudonyms' key.
+        called_ae: the AE title that a sender must call; None: any.
+        calling_aes: titles that may send; empty: any.
+        owed_most: events owed and not yet acknowledged by Kafka, at which the door refuses.
+        associations_most: at once.
+    """
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = 11112
+    ae_title: str = "WETREAD"
+    called_ae: str | None = None
+    calling_aes: tuple[str, ...] = ()
+    owed_most: int = 200_000
+    associations_most: int = 100
+    pdu_bytes: int = 131_072
+    silence_s: float = 60.0
+    """An association that says nothing for so long is aborted."""

@@ -1,0 +1,82 @@
+"""A door as a process: listens, ships what it owes, ends gracefully on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from streams.adapters.kafka_log import KafkaLog
+from streams.doors.dimse import DimseDoor
+from streams.doors.folder import FolderDoor
+from streams.doors.settings import DoorSettings
+from streams.doors.shipping import Shipper
+from streams.doors.spool import Spool
+from streams.runtime.settings import Settings
+from streams.runtime.wiring import addresses, dicom_address, object_store, pseudonym
+
+DRAIN_S = 10.0
+Ready = Callable[[], None]
+
+
+def door_settings(settings: Settings) -> DoorSettings:
+    """What the DIMSE door is told."""
+    host, port = dicom_address(settings)
+    return DoorSettings(
+        home=settings.home,
+        host=host,
+        port=port,
+        ae_title=settings.ae_title,
+        called_ae=settings.ae_title if settings.require_called_ae else None,
+        calling_aes=settings.calling_aes,
+    )
+
+
+async def run_dimse(settings: Settings, ready: Ready) -> None:
+    """The DIMSE door, until SIGTERM: then it accepts no more, ships what is owed, and ends."""
+    told = door_settings(settings)
+    async with _shipping(settings, "dimse", told.owed_most) as shipper:
+        door = DimseDoor(told, shipper.objects, shipper.spool, shipper.take)
+        door.start()
+        ready()
+        await _asked_to_end()
+        await asyncio.to_thread(door.stop)
+
+
+async def run_folder(settings: Settings, ready: Ready) -> None:
+    """The watched folder, until SIGTERM."""
+    async with _shipping(settings, "folder", DoorSettings(home=settings.home).owed_most) as shipper:
+        door = FolderDoor(settings.inbox, shipper.objects, shipper.spool, shipper.pseudonyms, shipper.take)
+        watching = asyncio.create_task(door.run())
+        ending = asyncio.create_task(_asked_to_end())
+        ready()
+        await asyncio.wait({watching, ending}, return_when=asyncio.FIRST_COMPLETED)
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching  # what ended it by itself ends the process, and its supervisor starts it again
+
+
+@asynccontextmanager
+async def _shipping(settings: Settings, door: str, owed_most: int) -> AsyncIterator[Shipper]:
+    spool = Spool(settings.home / "spool" / door, owed_most)
+    async with KafkaLog(addresses(settings).kafka) as log:
+        shipper = Shipper(door, spool, object_store(settings), pseudonym(settings), log)
+        shipper.recover()
+        shipping = asyncio.create_task(shipper.run())
+        try:
+            yield shipper
+            await shipper.drained(DRAIN_S)
+        finally:
+            shipping.cancel()
+            with suppress(asyncio.CancelledError):
+                await shipping
+            spool.close()
+
+
+async def _asked_to_end() -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    await asked.wait()
