@@ -17,6 +17,9 @@ Where = NDArray[np.bool_]
 KINDS = ("intraparenchymal", "subdural", "epidural", "subarachnoid", "intraventricular")
 """The kinds of bleed that can be ordered."""
 
+TABLE = np.float32(0.6)
+"""How far from the inner table blood begins, mm: nearer, a pixel is more bone than blood."""
+
 COUNTS_FROM = 0.5
 """A pixel belongs to the mask when at least this share of it is blood."""
 
@@ -183,12 +186,12 @@ def _subdural(site: _Site) -> Bleed:
     """A crescent along the inner table that crosses where sutures would be, never the falx or the tentorium."""
     rng, fields = site.rng, site.fields
     spot = site.pick(_surface(site, 15, 62))
-    widest = min(0.42 + 0.0065 * site.ml, 0.19 * float(np.sqrt(site.ml)))  # radians: a film is no clot
+    widest = min(0.42 + 0.0065 * site.ml, 0.135 * float(np.sqrt(site.ml)))  # radians: a film is no clot
     half = float(np.clip(rng.uniform(0.8, 1.3) * widest, 0.14, 1.3))
     share = np.clip(1 - np.square(_angles(site, spot) / half), 0.0, 1) ** 0.55
     waves = 1 + 0.10 * blobs(rng, site.lattice, 14.0)
     level = -fields["cavity"] / np.maximum(share * waves, 0.02)
-    wall = np.maximum.reduce([fields["cavity"], _own_side(site), (0.03 - share) * 40])
+    wall = np.maximum.reduce([fields["cavity"] + TABLE, _own_side(site), (0.03 - share) * 40])
     dense = rng.uniform(55, 72) if rng.random() < 0.85 else rng.uniform(46, 55)
     return Bleed("subdural", np.minimum(level, 200), wall, float(dense), 0.0)
 
@@ -206,7 +209,7 @@ def _epidural(site: _Site) -> Bleed:
     square = x * x + y * y + z * z
     level = (-keep * along + np.sqrt(np.square(keep * along) + (1 - keep**2) * square)) / (1 - keep**2)
     level = level * (1 + 0.03 * blobs(rng, lattice, 12.0))
-    wall = np.maximum(fields["cavity"], _own_side(site))
+    wall = np.maximum(fields["cavity"] + TABLE, _own_side(site))
     return Bleed("epidural", level, wall, float(rng.uniform(60, 75)), 0.0)
 
 
