@@ -28,5 +28,5 @@ def _merged(known: Facts, said: Facts, fixed: tuple[str, ...]) -> Facts:
 
 
 def _lesser(one: Any, other: Any) -> Any:
-    stated = [value for value in (one, other) if value not in (None, "", False)]
+    stated = [value for value in (one, other) if value is not None and value is not False and value != ""]
     return min(stated) if stated else one

@@ -154,11 +154,11 @@ class _Assembly:
         if taken.brought:
             series, by = brought(series, event.association, taken.brought, now)
         draft.set_series(uid, series)
+        draft.set_study(replace(study, facts=facts))
         if taken.new:
             draft.set_study(
                 replace(
-                    study,
-                    facts=facts,
+                    draft.study,
                     series=tuple(sorted({*study.series, uid})),
                     held=study.held + len(taken.new),
                     first_stored_at=min(study.first_stored_at or event.stored_at, event.stored_at),

@@ -68,7 +68,11 @@ def _conflict(event: InstancesStored, kept: InstanceFacts, refused: InstanceFact
 
 def grown(series: SeriesSoFar, event: InstancesStored, taken: Taken, now: datetime) -> SeriesSoFar:
     """The series with what was taken; new instances open it again if it was whole."""
-    series = replace(series, conflicted=series.conflicted or taken.conflicted)
+    series = replace(
+        series,
+        facts=merged_series(series.facts, event.series),
+        conflicted=series.conflicted or taken.conflicted,
+    )
     if not taken.new:
         return series
     reopened = series.opened_at is None or series.whole_by is not None
@@ -76,7 +80,6 @@ def grown(series: SeriesSoFar, event: InstancesStored, taken: Taken, now: dateti
     acquisitions, uncounted = _counted(series, taken.new)
     return replace(
         series,
-        facts=merged_series(series.facts, event.series),
         held=series.held + len(taken.new),
         opened_at=now if reopened else min(series.opened_at or now, now),
         last_at=max(series.last_at or now, now),
