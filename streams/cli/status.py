@@ -16,8 +16,7 @@ from streams.errors import WetreadError
 from streams.flow import DEADLETTERS, TRIAGE
 from streams.runtime.parts.record import read_record
 from streams.runtime.settings import Settings, load
-from streams.runtime.wiring import addresses, waiting_studies
-from streams.runtime.worker import GROUPS
+from streams.runtime.wiring import GROUPS, addresses, waiting_studies
 
 SHOWN = ("name", "state", "since", "pid", "address", "restarts", "note")
 

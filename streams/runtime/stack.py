@@ -116,13 +116,13 @@ class Stack:
             raise
         return self._addresses
 
-    def add(self, child: Child, timeout: float = 60.0) -> None:
-        """Starts a process of ours beside the parts, and returns when it is ready.
+    def add(self, *children: Child, timeout: float = 60.0) -> None:
+        """Starts processes of ours beside the parts, side by side, and returns when all are ready.
 
         Raises:
-            StackFailed: it is not; it goes on being started again until `stop`.
+            StackFailed: one is not; it goes on being started again until `stop`.
         """
-        self._run(self._begin([child], timeout))
+        self._run(self._begin(children, timeout))
 
     def port(self, name: str) -> int:
         """A port of this stack for a door of that name, below 32768, chosen once and remembered."""

@@ -26,6 +26,8 @@ from streams.runtime.record import entries
 from streams.runtime.settings import Settings
 
 DICOM_PORT = "dicom"
+FLOW_GROUP, READING_GROUP = "wetread-flow", "wetread-reading"
+GROUPS = (FLOW_GROUP, READING_GROUP)
 LISTED_MOST = 100_000
 
 

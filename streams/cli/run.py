@@ -1,0 +1,47 @@
+"""`wetread run`: one process of the stack; `wetread up` starts them all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from streams.runtime.door_process import run_dimse, run_folder
+from streams.runtime.processes import run_reader, run_worker
+from streams.runtime.services import ready_file
+from streams.runtime.settings import Settings, load
+
+Ready = Callable[[], None]
+ROLES: dict[str, Callable[[Settings, str, Ready], object]] = {
+    "worker": run_worker,
+    "reader": run_reader,
+    "door-dimse": lambda settings, _name, ready: asyncio.run(run_dimse(settings, ready)),
+    "door-folder": lambda settings, _name, ready: asyncio.run(run_folder(settings, ready)),
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb; hidden, since people use `up`, and containers use this."""
+    app.command("run", hidden=True)(run)
+
+
+def run(
+    role: Annotated[str, typer.Argument(help="worker, reader, door-dimse or door-folder")],
+    name: Annotated[str | None, typer.Option(help="A name of this process, stable and unique.")] = None,
+) -> None:
+    """Run one process until SIGTERM."""
+    if role not in ROLES:
+        raise typer.BadParameter(f"{role!r} is none of {', '.join(ROLES)}")
+    settings = load()
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("aiokafka", "kafka", "faust", "mode", "pynetdicom"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    own = name or f"{role}-1"
+    marker = ready_file(settings.home, own)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.unlink(missing_ok=True)
+    ROLES[role](settings, own, marker.touch)

@@ -1,0 +1,162 @@
+"""The worker processes: settings to a running flow worker or reading worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import NoReturn
+
+from streams.adapters.contract_files import ModelFolder
+from streams.adapters.dicom_pixels import DicomPixels
+from streams.adapters.kafka_log import KafkaLog
+from streams.adapters.redis_state import RedisState, connect
+from streams.adapters.telemetry import Telemetry
+from streams.adapters.triton_server import TritonServer
+from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
+from streams.flow import DEADLETTERS, FEEDBACK, READING, RETRY, addressed, agents
+from streams.ports import ObjectStore
+from streams.runtime.answering import MARGIN_S, Answering
+from streams.runtime.applying import Outside
+from streams.runtime.failures import Patience
+from streams.runtime.reader import Reader
+from streams.runtime.settings import Settings
+from streams.runtime.wiring import (
+    FLOW_GROUP,
+    READING_GROUP,
+    addresses,
+    judgement,
+    model_folders,
+    object_store,
+    topic_plans,
+)
+from streams.runtime.worker import (
+    FlowWiring,
+    ReadingLane,
+    ReadingWiring,
+    Site,
+    run_flow_worker,
+    run_reading_worker,
+)
+
+Ready = Callable[[], None]
+Close = Callable[[], Awaitable[None]]
+AT_ONCE = {"urgent": 2, "routine": 1}
+"""Readings at once in one process: two urgent ones keep pixels and model busy side by side."""
+HANDLER_SLACK_S = 15.0
+
+
+def run_worker(settings: Settings, name: str, ready: Ready) -> NoReturn:
+    """The agents that decide, until SIGTERM."""
+    policies, contracts = judgement(settings)
+    outside, close = _outside(settings, name, policies.digest)
+    site = _site(settings, FLOW_GROUP, name, ready, close)
+    run_flow_worker(
+        FlowWiring(
+            site=site,
+            outside=outside,
+            agents=agents(policies, contracts),
+            forwards={FEEDBACK: "triage.feedback"},
+        )
+    )
+
+
+def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
+    """The reading lanes, until SIGTERM; takes readings once every model has answered its canary."""
+    policies, contracts = judgement(settings)
+    models = model_folders(settings)
+    triton = addresses(settings).triton
+    asyncio.run(_sound(triton, models))
+    outside, close = _outside(settings, name, policies.digest)
+    parts = _ReadingParts(outside.objects, triton, models)
+
+    async def close_all() -> None:
+        await parts.close()
+        await close()
+
+    spans = outside.spans if isinstance(outside.spans, Telemetry) else None
+    answering = Answering(parts, models, outside.log, spans)
+    longest = max((c.limits.deadline_s for c in contracts), default=60.0)
+    run_reading_worker(
+        ReadingWiring(
+            site=_site(settings, READING_GROUP, name, ready, close_all),
+            outside=outside,
+            lanes=tuple(_lane(lane, running) for lane, running in AT_ONCE.items()),
+            read=answering.handle,
+            deadline_s=longest + MARGIN_S + HANDLER_SLACK_S,
+            tries=1,
+        )
+    )
+
+
+def _lane(lane: str, running: int) -> ReadingLane:
+    topic = f"triage.readings.{lane}"
+    return ReadingLane(name=READING[lane], topic=topic, retry_topic=RETRY[topic], running=running)
+
+
+async def _sound(triton: str, models: Mapping[str, ModelFolder]) -> None:
+    """Wait until every model answers its canary: a model that answers wrongly is asked about no study."""
+    patience = Patience()
+    async with TritonServer(triton, models) as server:
+        for model in models.values():
+            await patience.until_done(f"canary of {model.contract.name}", partial(server.ready, model.contract))
+
+
+class _ReadingParts:
+    """Pixels and model server, opened in the worker's event loop by the first reading."""
+
+    def __init__(self, objects: ObjectStore, triton: str, models: Mapping[str, ModelFolder]) -> None:
+        self._pixels = DicomPixels(objects, children=sum(AT_ONCE.values()))
+        self._server = TritonServer(triton, models)
+        self._reader = Reader(objects, self._pixels, self._server, models, time.monotonic)
+        self._stack = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._open = False
+
+    async def read(self, request: ReadingRequested) -> ReadingAnswered | ReadingFailed:
+        """The reader's answer."""
+        async with self._opening:
+            if not self._open:
+                await self._stack.enter_async_context(self._pixels)
+                await self._stack.enter_async_context(self._server)
+                self._open = True
+        return await self._reader.read(request)
+
+    async def close(self) -> None:
+        """End the decoders and let go of shared memory."""
+        await self._stack.aclose()
+
+
+def _site(settings: Settings, group: str, name: str, ready: Ready, close: Close) -> Site:
+    return Site(
+        bootstrap=addresses(settings).kafka,
+        group=group,
+        slot=name,
+        topics=tuple(topic_plans()),
+        ready=ready,
+        close=close,
+    )
+
+
+def _outside(settings: Settings, name: str, policy: str) -> tuple[Outside, Close]:
+    at = addresses(settings)
+    redis, log = connect(at.redis), KafkaLog(at.kafka, client_id=name)
+    telemetry = Telemetry("wetread-worker", settings.otlp)
+    outside = Outside(
+        state=RedisState(redis),
+        log=log,
+        objects=object_store(settings),
+        policy=policy,
+        deadletters=DEADLETTERS,
+        addressed=addressed,
+        spans=telemetry,
+    )
+
+    async def close() -> None:
+        await log.close()
+        await redis.aclose()
+        await asyncio.to_thread(telemetry.close)
+
+    return outside, close
