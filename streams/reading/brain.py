@@ -42,6 +42,8 @@ def intracranial(stack: Stack) -> Mask | None:
     enclosed = np.stack([_enclosed(plane) for plane in bone])
     soft = (stack.hu > -5) & ~bone
     seeds = _seeds(soft, enclosed, stack.step_mm)
+    if seeds is None:  # wide sutures of an infant, or a large piece of skull taken away
+        seeds = _seeds(soft, _surrounded(bone), stack.step_mm)
     if seeds is None:
         return None
     grown = np.stack([_grow(*planes) for planes in zip(seeds, soft, enclosed, strict=True)])
@@ -84,6 +86,15 @@ def _enclosed(bone: Mask) -> Mask:
     wide = np.pad(bone, 4)
     closed = ~_dilated(~_dilated(wide, 4.0), 4.0) | wide
     return np.asarray((ndimage.binary_fill_holes(closed) & ~wide)[4:-4, 4:-4])
+
+
+def _surrounded(bone: Mask) -> Mask:
+    """What has bone in front, behind, to the left and to the right of it in its slice."""
+    out = ~bone
+    for axis in (1, 2):
+        out &= np.logical_or.accumulate(bone, axis)
+        out &= np.flip(np.logical_or.accumulate(np.flip(bone, axis), axis), axis)
+    return out
 
 
 def _seeds(soft: Mask, enclosed: Mask, step_mm: float) -> Mask | None:

@@ -1,0 +1,19 @@
+# The haemorrhage model, from data to ONNX: WETREAD_DATA names the data's folder (default ../shared/data).
+TRAIN_VENV := .wetread/train-venv
+TRAIN_PYTHON := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=$(CURDIR) $(TRAIN_VENV)/bin/python
+
+.PHONY: train-ich
+
+# no dependencies are looked up: the list is whole (torch, the libraries its build is linked to, and the rest)
+$(TRAIN_VENV)/ready: training/requirements.txt
+	@$(PYTHON) -m venv $(TRAIN_VENV)
+	@$(TRAIN_VENV)/bin/pip install --no-deps --require-hashes -r training/requirements.txt
+	@touch $@
+
+train-ich: $(TRAIN_VENV)/ready ## train, judge and export the haemorrhage model (about an hour on two cores)
+	@$(TRAIN_PYTHON) training/ich_ct/pool.py
+	@$(TRAIN_PYTHON) training/ich_ct/train.py --steps 800 & \
+	 $(TRAIN_PYTHON) training/ich_ct/train.py --fold 0 --steps 450 && \
+	 $(TRAIN_PYTHON) training/ich_ct/train.py --fold 1 --steps 450 && wait
+	@$(TRAIN_PYTHON) training/ich_ct/export.py
+	@$(TRAIN_PYTHON) training/ich_ct/judge.py
