@@ -20,6 +20,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
     generate_uid,
 )
+from scipy import ndimage
 
 from streams.phantom.lattice import Frame
 from streams.phantom.solids import Field, single
@@ -56,7 +57,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One series of a study: number, description, kernel as written, and the order's first slice (True: foot first)."""
+    """One series of a study: its number, description, kernel and protocol as written."""
 
     number: int
     description: str
@@ -183,7 +184,7 @@ def pixels(ds: Dataset, values: NDArray[np.int16] | NDArray[np.uint16], bits: in
 def localizer(study: Study, series: Series, hu: Field, spacing: tuple[float, float]) -> Dataset:
     """A scout from the side: the line integrals of `hu` `[z, y, x]` seen from the left, spacing (dz, dy) mm."""
     density = np.clip(hu + 1000, 0, None).mean(axis=2)[::-1]
-    picture = np.repeat(density, max(1, round(spacing[0] / spacing[1])), axis=0)
+    picture = ndimage.zoom(density, (spacing[0] / spacing[1], 1), order=1, mode="nearest", grid_mode=True)
     ds = base(study, series, CTImageStorage, 1, "CT")
     frame = Frame(z=(0.0,), thickness=spacing[0], pixel=spacing[1], size=picture.shape[1])
     _ct_acquisition(ds, study, series, frame)

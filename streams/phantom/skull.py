@@ -73,7 +73,7 @@ def _floor_table() -> tuple[Field, Field]:
         + 4 * np.exp(-(((x - 28) / 16) ** 2) - ((y + 58) / 24) ** 2)
         - 9 * np.exp(-((x / 5) ** 2) - ((y + 66) / 16) ** 2)
     )
-    middle = -29 + 24 * slope(x, 19, 9) + 0.016 * np.square(x - 38) + 0.016 * np.square(y + 6)
+    middle = -29 + 22 * slope(x + 0.28 * (y + 24), 19, 8) + 0.016 * np.square(x - 38) + 0.016 * np.square(y + 6)
     behind = -45 + 0.012 * np.square(y - 46).clip(0, 900) + 0.006 * x * x
     clivus = np.minimum(2.0, (20 - y) * 2.5 - 46)
     behind = np.maximum(behind, np.where(x < 16, clivus, -90.0))
