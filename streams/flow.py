@@ -193,6 +193,5 @@ def key_of(topic: str, event: object) -> str:
 def addressed(envelope: Envelope, agent: str) -> tuple[tuple[str, Envelope], ...]:
     """The envelope once for each of its topics, with that topic's key."""
     return tuple(
-        (topic, replace(envelope, key=key_of(topic, envelope.data)))
-        for topic in destinations(envelope.data, agent)
+        (topic, replace(envelope, key=key_of(topic, envelope.data))) for topic in destinations(envelope.data, agent)
     )

@@ -149,19 +149,11 @@ def decide(agent: Agent, parts: Parts, heard: Envelope, policy: str) -> Decision
                 identity = event_id(heard.id, stage.name, index)
                 index += 1
                 events.append(event_said)
-                said.append(
-                    replace(heard, id=identity, key="", data=event_said, cause=heard.id, policy=policy)
-                )
-    return Decision(
-        changes=changes, says=tuple(said), timers=timers, keeps=tuple(keeps), listing=listing
-    )
+                said.append(replace(heard, id=identity, key="", data=event_said, cause=heard.id, policy=policy))
+    return Decision(changes=changes, says=tuple(said), timers=timers, keeps=tuple(keeps), listing=listing)
 
 
 def _own(parts: Parts, stage: str) -> Parts:
     """The parts of one stage, without its name; deleted ones are gone."""
     prefix = f"{stage}."
-    return {
-        name[len(prefix) :]: part
-        for name, part in parts.items()
-        if name.startswith(prefix) and part is not None
-    }
+    return {name[len(prefix) :]: part for name, part in parts.items() if name.startswith(prefix) and part is not None}

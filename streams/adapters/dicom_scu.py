@@ -11,6 +11,8 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 from pynetdicom import AE, _config
 
+from streams.errors import DoorClosed
+
 SUCCESS = 0x0000
 CONTEXTS_MOST = 128
 """Presentation contexts of one association (PS3.8 9.3.2.2)."""
@@ -64,7 +66,7 @@ def send(
     """C-STORE the files, their bytes untouched, study after study; one association each.
 
     Raises:
-        ConnectionError: the SCP does not accept an association.
+        DoorClosed: the SCP does not accept an association.
     """
     _config.STORE_SEND_CHUNKED_DATASET = True
     by_study: dict[str, list[FileName]] = defaultdict(list)
@@ -76,9 +78,7 @@ def send(
     return answers
 
 
-def _send_study(
-    files: list[FileName], peer: tuple[str, int, str], on_sent: Callable[[Sent], None]
-) -> list[Sent]:
+def _send_study(files: list[FileName], peer: tuple[str, int, str], on_sent: Callable[[Sent], None]) -> list[Sent]:
     host, port, called_ae = peer
     entity = AE(ae_title="WETREAD_SCU")
     entity.maximum_pdu_size = 131072
@@ -87,7 +87,7 @@ def _send_study(
         entity.add_requested_context(sop_class, syntax)
     association = entity.associate(host, port, ae_title=called_ae, max_pdu=131072)
     if not association.is_established:
-        raise ConnectionError(f"{called_ae} at {host}:{port} does not accept an association")
+        raise DoorClosed(f"{called_ae} at {host}:{port} does not accept an association: is it up? `wetread status`")
     answers = []
     try:
         for file in files:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 
-from streams.adapters.tag_walk import WalkFailed, walk
+from streams.adapters.tag_walk import UNDEFINED, WalkFailed, element_at, walk
 from streams.errors import QualityRejected
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -115,13 +115,16 @@ def _walked(content: bytes, start: int, syntax: str) -> _Values:
     if syntax == BIG_ENDIAN:
         raise WalkFailed("big endian is retired: left to the slow reader")
     found = walk(content, start, explicit=syntax != IMPLICIT, wanted=_WANTED, until=_PIXELS)
-    end = len(content) if found.length is None else found.data_at + found.length
-    values = found.values
+    values, pixels = found.values, memoryview(b"")
+    if found.stopped_at < len(content):
+        tag, length, data = element_at(content, found.stopped_at, explicit=syntax != IMPLICIT)
+        if tag == _PIXELS:
+            pixels = memoryview(content)[data:] if length == UNDEFINED else memoryview(content)[data : data + length]
     return _Values(
         {n: struct.unpack_from("<H", values[tag])[0] for n, tag in _NUMBERS.items() if values.get(tag)},
         {n: _text(values[tag]) for n, tag in _TEXTS.items() if tag in values},
         _LUT in values,
-        memoryview(content)[found.data_at : end],
+        pixels,
     )
 
 

@@ -28,14 +28,10 @@ class Walked:
     Attributes:
         values: the wanted elements that there are, as their bytes; of a sequence none.
         stopped_at: offset of the first element with a tag of `until` or higher, or the end.
-        data_at: offset of that element's value.
-        length: the length that it claims; None: undefined, or there is none.
     """
 
     values: dict[int, bytes]
     stopped_at: int
-    data_at: int
-    length: int | None
 
 
 def walk(content: bytes, start: int, *, explicit: bool, wanted: Collection[int], until: int) -> Walked:
@@ -47,25 +43,34 @@ def walk(content: bytes, start: int, *, explicit: bool, wanted: Collection[int],
     values: dict[int, bytes] = {}
     at, last, end = start, -1, len(content)
     while at + 8 <= end:
-        tag, length, data = _element(content, at, explicit=explicit)
+        tag = _tag(content, at)
         if tag <= last:
             raise WalkFailed("tags out of order")
         if tag >= until:
-            return Walked(values, at, data, None if length == UNDEFINED else length)
+            break
         last = tag
+        _, length, data = element_at(content, at, explicit=explicit)
         at = _past(content, (length, data), explicit=explicit, depth=0)
         if at > end:
             raise WalkFailed("an element ends past the end")
         if tag in wanted:
             values[tag] = content[data : min(at, data + LONGEST_VALUE)]
-    return Walked(values, at, at, None)
+    return Walked(values, at)
 
 
-def _element(content: bytes, at: int, *, explicit: bool) -> tuple[int, int, int]:
-    """Tag, length and the offset of the value."""
+def _tag(content: bytes, at: int) -> int:
     group, element = struct.unpack_from("<HH", content, at)
-    tag = group << 16 | element
-    if not explicit or group == _ITEM >> 16:
+    return int(group << 16 | element)
+
+
+def element_at(content: bytes, at: int, *, explicit: bool) -> tuple[int, int, int]:
+    """Tag, length (UNDEFINED is one) and the offset of the value.
+
+    Raises:
+        WalkFailed, struct.error: there is no element.
+    """
+    tag = _tag(content, at)
+    if not explicit or tag >> 16 == _ITEM >> 16:
         return tag, struct.unpack_from("<I", content, at + 4)[0], at + 8
     vr = content[at + 4 : at + 6]
     if vr in _LONG_FORM:
@@ -88,7 +93,7 @@ def _past_sequence(content: bytes, at: int, *, explicit: bool, depth: int) -> in
     if depth > DEEPEST:
         raise WalkFailed("nested too deep")
     while True:
-        tag, length, data = _element(content, at, explicit=explicit)
+        tag, length, data = element_at(content, at, explicit=explicit)
         if tag == _SEQUENCE_END:
             return data
         if tag != _ITEM:
@@ -98,7 +103,7 @@ def _past_sequence(content: bytes, at: int, *, explicit: bool, depth: int) -> in
 
 def _past_item(content: bytes, at: int, *, explicit: bool, depth: int) -> int:
     while True:
-        tag, length, data = _element(content, at, explicit=explicit)
+        tag, length, data = element_at(content, at, explicit=explicit)
         if tag == _ITEM_END:
             return data
         at = _past(content, (length, data), explicit=explicit, depth=depth + 1)

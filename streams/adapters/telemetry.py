@@ -82,7 +82,7 @@ class Telemetry:
         self._histograms[name].record(seconds, labels)
 
     @contextmanager
-    def span(self, name: str, traceparent: str | None, **attributes: str | int | float) -> Iterator[str]:
+    def span(self, name: str, traceparent: str | None, **attributes: str | float) -> Iterator[str]:
         """A span under `traceparent` (a new trace where it is None); yields the traceparent to hand on."""
         parent = _PROPAGATOR.extract({"traceparent": traceparent} if traceparent else {}, context.Context())
         with self._tracer.start_as_current_span(name, context=parent, attributes=attributes) as span:

@@ -10,9 +10,21 @@ import typer
 from streams import __version__
 from streams.errors import WetreadError
 
-VERBS = (
-    "up", "demo", "send", "watch", "why", "status", "mark", "dlq", "models", "replay", "doctor", "run",
-)  # fmt: skip
+VERBS = {
+    "up": ("up", "down"),
+    "demo": ("demo",),
+    "send": ("send",),
+    "watch": ("watch",),
+    "why": ("why",),
+    "status": ("status",),
+    "mark": ("open", "read", "prioritise", "order"),
+    "dlq": ("dlq",),
+    "models": ("models",),
+    "replay": ("replay",),
+    "doctor": ("doctor",),
+    "run": ("run",),
+}
+"""File of this folder to the verbs that it holds."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,14 +47,18 @@ def _root(
     """Everything is written below WETREAD_HOME; addresses and limits are settings (README)."""
 
 
-def _register() -> None:
-    for verb in VERBS:
-        importlib.import_module(f"streams.cli.{verb}").register(app)
+def _register(asked: str | None) -> None:
+    """Load the file of the verb that is asked for; all of them where none is, for the help."""
+    files = [name for name, verbs in VERBS.items() if asked in verbs] or list(VERBS)
+    for name in files:
+        importlib.import_module(f"streams.cli.{name}").register(app)
+    if len(files) == 1 and len(VERBS[files[0]]) == 1:
+        app.command("help", hidden=True)(_root)  # typer runs a lone command without its name
 
 
 def main() -> None:
     """Run the command line; an error of ours ends it with its sentence and code 2."""
-    _register()
+    _register(next((word for word in sys.argv[1:] if not word.startswith("-")), None))
     try:
         app()
     except WetreadError as error:

@@ -18,7 +18,7 @@ from streams.runtime.replay import Comparison, ShadowLog, replayed
 from streams.runtime.settings import load
 from streams.runtime.wiring import connected, judgement
 
-When = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])]
+FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
 
 
 def register(app: typer.Typer) -> None:
@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
 
 
 def replay(
-    since: Annotated[When, typer.Option("--from", help="Only studies stored since then.")] = None,
-    until: Annotated[When, typer.Option("--to", help="Only studies stored until then.")] = None,
+    since: Annotated[datetime | None, typer.Option("--from", formats=FORMATS, help="Only studies stored since then.")] = None,
+    until: Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Only studies stored until then.")] = None,
     policies: Annotated[Path | None, typer.Option(help="Folder of candidate policies (*.toml).")] = None,
     run: Annotated[str, typer.Option(help="Name of the run: its topics are shadow.<run>.*")] = "replay",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

@@ -51,7 +51,7 @@ def type_name(event_type: type) -> str:
 
 
 _BY_NAME: dict[str, type] = {type_name(t): t for t in EVENT_TYPES}
-_DECODERS = {name: msgspec.json.Decoder(t) for name, t in _BY_NAME.items()}
+_DECODERS: dict[str, msgspec.json.Decoder[object]] = {name: msgspec.json.Decoder(t) for name, t in _BY_NAME.items()}
 
 
 def event_type(name: str) -> type:

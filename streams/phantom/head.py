@@ -86,8 +86,13 @@ def scanned(clean: Field, frame: Frame, scan: Scan) -> Field:
         np.multiply(seen, loudness(plane) * np.float32(scan.noise_hu), out=seen)
         np.add(seen, plane, out=seen)
         if scan.kernel.sharpen:
-            around = np.roll(plane, 1, 0) + np.roll(plane, -1, 0) + np.roll(plane, 1, 1) + np.roll(plane, -1, 1)
-            np.add(seen, np.float32(scan.kernel.sharpen) * (plane - around * np.float32(0.25)), out=seen)
+            around = plane[:-2, 1:-1] + plane[2:, 1:-1]
+            around += plane[1:-1, :-2]
+            around += plane[1:-1, 2:]
+            around *= np.float32(-0.25)
+            around += plane[1:-1, 1:-1]
+            around *= np.float32(scan.kernel.sharpen)
+            np.add(seen[1:-1, 1:-1], around, out=seen[1:-1, 1:-1])
         if holder is not None:
             np.add(seen, holder * (plane < -900), out=seen)
     return np.clip(out, -1024, 3071, out=out)

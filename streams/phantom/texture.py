@@ -63,8 +63,9 @@ def _piece(rng: np.random.Generator, tile: Field, shape: tuple[int, ...]) -> Fie
 
 def loudness(plane: Field) -> Field:
     """How the noise's deviation varies over a slice `[y, x]`: more in rows with much bone, less in air."""
-    factor = np.full(plane.shape, 0.55, np.float32)
-    factor[plane > -300] = 1
-    bone = (plane > 400).mean(axis=1, dtype=np.float32)
+    factor = (plane > -300).astype(np.float32)
+    factor *= np.float32(0.45)
+    factor += np.float32(0.55)
+    bone = np.count_nonzero(plane > 400, axis=1).astype(np.float32) / np.float32(plane.shape[1])
     factor *= (np.float32(0.9) + np.float32(2.2) * bone)[:, None]
     return factor

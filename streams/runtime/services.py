@@ -17,7 +17,7 @@ from streams.runtime.parts.settings import Addresses
 from streams.runtime.parts.states import State
 from streams.runtime.settings import Settings
 from streams.runtime.stack import Stack, StackEvent
-from streams.runtime.wiring import dicom_address, parts_settings
+from streams.runtime.wiring import DICOM_PORT, parts_settings
 
 Say = Callable[[str], None]
 START_TIMEOUT_S = 120.0
@@ -28,9 +28,8 @@ def ready_file(home: Path, name: str) -> Path:
     return home / "run" / f"{name}.ready"
 
 
-def children(settings: Settings, at: Addresses) -> list[Child]:
+def children(settings: Settings, at: Addresses, port: int) -> list[Child]:
     """Workers, reading workers and doors, as commands for the stack."""
-    host, port = dicom_address(settings)
     env = {
         "WETREAD_HOME": str(settings.home),
         "WETREAD_KAFKA": at.kafka,
@@ -50,7 +49,7 @@ def children(settings: Settings, at: Addresses) -> list[Child]:
     return [
         *(child(f"worker-{n}", "worker") for n in range(1, settings.workers + 1)),
         *(child(f"reader-{n}", "reader") for n in range(1, settings.readers + 1)),
-        child("door-dimse", "door-dimse", f"{host}:{port}"),
+        child("door-dimse", "door-dimse", f"{settings.dicom_host}:{port}"),
         child("door-folder", "door-folder", str(settings.inbox)),
     ]
 
@@ -71,7 +70,8 @@ def start(settings: Settings, say: Say) -> Stack:
     stack = Stack(told, tell)
     at = stack.start(START_TIMEOUT_S)
     try:
-        stack.add(*children(settings, at), timeout=START_TIMEOUT_S)
+        port = settings.dicom_port or stack.port(DICOM_PORT)
+        stack.add(*children(settings, at, port), timeout=START_TIMEOUT_S)
     except BaseException:
         stack.stop()
         raise

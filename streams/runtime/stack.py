@@ -229,47 +229,43 @@ class Stack:
         self._tell(state, said)
 
     def _tell(self, state: PartState, said: str) -> None:
-        level = logging.WARNING if state.state in (State.WAITING, State.SILENT, State.AWAY) else logging.INFO
-        log.log(level, "%s %s", state.name, said)
-        if self._on_event:
-            try:
-                self._on_event(StackEvent(state, said))
-            except Exception:  # the listener's fault, such as a terminal that was closed, is not the parts'
-                log.exception("an event of %s could not be told", state.name)
+        if self._on_event is None:
+            unwell = state.state in (State.WAITING, State.SILENT, State.AWAY)
+            log.log(logging.WARNING if unwell else logging.INFO, "%s %s", state.name, said)
+            return
+        try:
+            self._on_event(StackEvent(state, said))
+        except Exception:  # the listener's fault, such as a terminal that was closed, is not the parts'
+            log.exception("an event of %s could not be told", state.name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """`python -m streams.runtime.stack --home DIR`: runs the three parts until SIGTERM or SIGINT."""
+    """Runs the three parts until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m streams.runtime.stack", description=main.__doc__)
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--parts", type=Path, help="folder of fetched parts, default HOME/parts")
     parser.add_argument("--models", type=Path, action="append", default=[], help="folder of model folders")
     chosen = parser.parse_args(argv)
     settings = PartsSettings(home=chosen.home.absolute(), parts=chosen.parts, model_folders=tuple(chosen.models))
-    asked_to_stop = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, asked_to_stop)
-
-    def show(event: StackEvent) -> None:
-        sys.stdout.write(f"{event.part.name:8} {event.said}\n")
-        sys.stdout.flush()
-
-    stack = Stack(settings, show)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     try:
-        ensure_parts(
-            settings.home,
-            lambda line: show(StackEvent(PartState(name="set-up", state=State.STARTING, since=""), line)),
-            settings,
-        )
-        stack.start()
+        ensure_parts(settings.home, lambda line: _show(f"set-up   {line}"), settings)
+        with Stack(settings, lambda event: _show(f"{event.part.name:8} {event.said}")) as stack:
+            for state in stack.states:
+                _show(f"{state.name:8} {state.state:10} {state.pid or '':>8} {state.address:30} {state.note}")
+            while True:
+                signal.pause()
+    except KeyboardInterrupt:
+        return 0
     except Stop as failed:
         sys.stderr.write(f"{failed}\n")
         return 1
-    for state in stack.states:
-        sys.stdout.write(f"{state.name:8} {state.state:10} {state.pid or '':>8} {state.address:30} {state.note}\n")
+
+
+def _show(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-    signal.sigwait(asked_to_stop)
-    stack.stop()
-    return 0
 
 
 if __name__ == "__main__":

@@ -83,11 +83,11 @@ class Watcher:
             return
         words = f"{self.part.name} is no longer watched: {task.exception()!r}"
         self._becomes(State.STOPPED, words, note=words)
-        if not self.first_answer.done():
-            self.first_answer.set_result(words)
+        self._settle(words)
 
     async def end(self) -> None:
         """Asks no longer."""
+        self._settle(f"{self.part.name} was stopped")
         if self._task:
             self._task.cancel()
             await asyncio.wait((self._task,))
@@ -99,8 +99,7 @@ class Watcher:
             await asyncio.sleep(ASK_EVERY)
         note = await asyncio.to_thread(self.part.note)
         self._becomes(self.WELL, f"answers at {self.part.address}" if self.part.address else "runs", note=note)
-        if not self.first_answer.done():
-            self.first_answer.set_result("")
+        self._settle("")
         unanswered = 0
         while True:
             await asyncio.sleep(WATCH_EVERY)
@@ -118,6 +117,10 @@ class Watcher:
             if complaint != self.state.note:
                 self._becomes(self.state.state, complaint, note=complaint)
             return False
+
+    def _settle(self, answer: str) -> None:
+        if not self.first_answer.done():
+            self.first_answer.set_result(answer)
 
     def _becomes(self, state: State, said: str, **changes: Any) -> None:
         since = self.state.since if state is self.state.state else moment()
@@ -147,6 +150,7 @@ class Keeper(Watcher):
 
     async def end(self) -> None:
         """SIGTERM, its grace, SIGKILL to its process group; returns when nothing is left of it."""
+        self._settle(f"{self.part.name} was stopped")
         self._ending.set()
         if self._task:
             await asyncio.wait((self._task,))
@@ -164,8 +168,8 @@ class Keeper(Watcher):
             said = f"{why}; is started again in {pause:.0f} s"
             restarts = self.state.restarts + 1
             self._becomes(State.WAITING, said, pid=None, ticks=None, restarts=restarts, note=why)
-            if not self.first_answer.done() and deaths > 1:
-                self.first_answer.set_result(f"{self.part.name} does not start: {why}")
+            if deaths > 1:
+                self._settle(f"{self.part.name} does not start: {why}")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), pause)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -38,12 +40,25 @@ PRIVATE_NAMES = {
     "aiokafka.consumer.group_coordinator:GroupCoordinator": ("check_errors",),
 }
 ASK_FOR_ERRORS_EVERY_S = 1.0
+END_WITHIN_S = 12.0
+"""From being told to stop; under the 15 s that a supervisor gives."""
 
 
 class DeliveryApp(App):
     """A Faust app whose offsets are committed as its `delivery` says."""
 
     delivery: Delivery
+
+    async def stop(self) -> None:
+        """Stop; where Faust's own services do not come to an end, the process does, and its supervisor goes on."""
+        last = threading.Timer(END_WITHIN_S, self._end)
+        last.daemon = True
+        last.start()
+        await super().stop()
+
+    def _end(self) -> None:
+        log.error("this worker did not end within %s s: what was not committed is delivered again", END_WITHIN_S)
+        os._exit(1)
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)

@@ -65,8 +65,8 @@ def addresses(settings: Settings) -> Addresses:
 
 def dicom_address(settings: Settings) -> tuple[str, int]:
     """Host and port of the DIMSE door: as set, else chosen once and remembered."""
-    port = settings.dicom_port or claim_ports(settings.home, [DICOM_PORT])[DICOM_PORT]
-    return settings.dicom_host, port
+    port = settings.dicom_port or remembered_ports(settings.home).get(DICOM_PORT)
+    return settings.dicom_host, port or claim_ports(settings.home, [DICOM_PORT])[DICOM_PORT]
 
 
 def model_folders(settings: Settings) -> Mapping[str, ModelFolder]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 

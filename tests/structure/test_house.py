@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from tests.structure.sources import ROOT, edge, functions, modules, texts
+from tests.structure.sources import ROOT, edge, modules, texts
 
 LONGEST_FILE, LONGEST_FUNCTION, MOST_ARGUMENTS = 300, 40, 6
 NAMES_THAT_SAY_NOTHING = {
@@ -31,9 +31,9 @@ def test_files_stay_under_300_lines() -> None:
 def test_functions_stay_under_40_lines() -> None:
     """A function that grows past 40 lines has two jobs."""
     long = [
-        f"{path}:{f.lineno} {f.name}: {lines}"
-        for path, tree in modules("streams", "tests", "schemas")
-        for f in functions(tree)
+        f"{module.path}:{f.lineno} {f.name}: {lines}"
+        for module in modules("streams", "tests", "schemas")
+        for f in module.functions
         if (lines := (f.end_lineno or f.lineno) - f.lineno + 1) > LONGEST_FUNCTION
     ]
     assert not long
@@ -42,11 +42,11 @@ def test_functions_stay_under_40_lines() -> None:
 def test_functions_take_at_most_six_arguments() -> None:
     """A function that asks for more than six things wants a dataclass."""
     many = []
-    for path, tree in modules("streams", "tests", "schemas"):
-        for f in functions(tree):
+    for module in modules("streams", "tests", "schemas"):
+        for f in module.functions:
             asked = [a.arg for a in (*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs)]
             if len([a for a in asked if a not in {"self", "cls"}]) > MOST_ARGUMENTS:
-                many.append(f"{path}:{f.lineno} {f.name}: {len(asked)}")
+                many.append(f"{module.path}:{f.lineno} {f.name}: {len(asked)}")
     assert not many
 
 
@@ -64,10 +64,11 @@ def test_names_say_what_is_inside() -> None:
 def test_modules_open_with_one_line_that_says_what_they_are() -> None:
     """The first line of each module is one sentence."""
     wrong = []
-    for path, tree in modules("streams", "tests", "schemas", "training"):
-        if not tree.body and path.name == "__init__.py":
+    for module in modules("streams", "tests", "schemas", "training"):
+        path = module.path
+        if not module.tree.body and path.name == "__init__.py":
             continue
-        said = (ast.get_docstring(tree, clean=False) or "").splitlines()
+        said = (ast.get_docstring(module.tree, clean=False) or "").splitlines()
         if not said or not said[0].strip() or not said[0].rstrip().endswith((".", ":", "?")):
             wrong.append(str(path))
         elif len(said) > 1 and said[1].strip():
@@ -90,9 +91,9 @@ def test_nothing_is_left_to_be_done_later() -> None:
 def test_no_error_is_swallowed() -> None:
     """Whoever catches everything does something about it."""
     swallowed = [
-        f"{path}:{getattr(node, 'lineno', 0)}"
-        for path, tree in modules("streams", "schemas", "training", "deploy")
-        for node in ast.walk(tree)
+        f"{module.path}:{getattr(node, 'lineno', 0)}"
+        for module in modules("streams", "schemas", "training", "deploy")
+        for node in module.nodes
         if _swallows(node)
     ]
     assert not swallowed
@@ -114,10 +115,10 @@ def _is_idle(statement: ast.stmt) -> bool:
 def test_only_the_edges_ask_for_time_or_chance() -> None:
     """What decides is given its `now`, so that the same record gives the same bytes."""
     asked = [
-        f"{path}:{node.lineno} {_dotted(node)}"
-        for path, tree in modules("streams")
-        if not edge(path)
-        for node in ast.walk(tree)
+        f"{module.path}:{node.lineno} {_dotted(node)}"
+        for module in modules("streams")
+        if not edge(module.path)
+        for node in module.nodes
         if isinstance(node, ast.Attribute | ast.Name) and _dotted(node) in CLOCKS_AND_CHANCE
     ]
     assert not asked
@@ -132,7 +133,7 @@ def _dotted(node: ast.AST) -> str:
 def test_unit_tests_mirror_the_code() -> None:
     """tests/unit/x/test_y.py tests streams/x/y.py (or the folder streams/x/y)."""
     astray = []
-    for path, _tree in modules("tests"):
+    for path in (module.path for module in modules("tests")):
         if path.parts[1] == "unit" and path.name.startswith("test_"):
             tested = ROOT / "streams" / path.relative_to("tests/unit").parent / path.stem.removeprefix("test_")
             if not tested.is_dir() and not tested.with_suffix(".py").is_file():

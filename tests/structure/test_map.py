@@ -24,9 +24,9 @@ def said_by_edges() -> frozenset[type]:
     """Event types that doors, reading, ticker and commands make."""
     made = {
         node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        for path, tree in modules("streams")
-        if edge(path)
-        for node in ast.walk(tree)
+        for module in modules("streams")
+        if edge(module.path)
+        for node in module.nodes
         if isinstance(node, ast.Call)
     }
     return frozenset(BY_NAME[name] for name in made & set(BY_NAME))

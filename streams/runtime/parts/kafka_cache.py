@@ -17,7 +17,7 @@ from streams.runtime.parts.settings import PartsSettings
 from streams.runtime.parts.spawning import tied
 
 FOLDER = CACHE.parent
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def version(jars: str) -> str:

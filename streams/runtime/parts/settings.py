@@ -39,7 +39,7 @@ class PartsSettings:
     @property
     def fetched(self) -> Path:
         """The folder of what was fetched."""
-        return self.parts or self.home / "parts"
+        return (self.parts or self.home / "parts").absolute()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
