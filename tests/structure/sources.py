@@ -34,15 +34,29 @@ def texts() -> tuple[tuple[Path, str], ...]:
     return tuple(found)
 
 
+@dataclass(frozen=True)
+class Module:
+    """A Python file: its syntax tree, and all nodes of it."""
+
+    path: Path
+    tree: ast.Module
+    nodes: tuple[ast.AST, ...]
+
+    @property
+    def functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """Every function and method."""
+        return [node for node in self.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+
+
 @cache
-def modules(*tops: str) -> tuple[tuple[Path, ast.Module], ...]:
-    """Python files below these folders, as syntax trees."""
-    return tuple((path, ast.parse(text)) for path, text in texts() if path.suffix == ".py" and path.parts[0] in tops)
+def _every_module() -> tuple[Module, ...]:
+    parsed = ((path, ast.parse(text)) for path, text in texts() if path.suffix == ".py")
+    return tuple(Module(path, tree, tuple(ast.walk(tree))) for path, tree in parsed)
 
 
-def functions(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Every function and method in a module."""
-    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+def modules(*tops: str) -> tuple[Module, ...]:
+    """The Python files below these folders."""
+    return tuple(module for module in _every_module() if module.path.parts[0] in tops)
 
 
 def edge(path: Path) -> bool:

@@ -20,6 +20,7 @@ def _lines(pattern: re.Pattern[str]) -> list[str]:
     return [
         f"{path}:{number} {line.strip()[:100]}"
         for path, text in texts()
+        if pattern.search(text)
         for number, line in enumerate(text.splitlines(), 1)
         if pattern.search(line)
     ]
