@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from streams.routing.body_part import shows
@@ -45,3 +48,21 @@ def test_the_reason_names_the_words():
 
 def test_a_part_without_a_rule_stands_for_itself():
     assert shows("knee", series_facts(body_part="KNEE"), "", [], RULES) is None
+
+
+@pytest.mark.parametrize(
+    ("description", "body_part", "taken"),
+    [
+        ("SPINE CERVICAL", "HEAD", False),
+        ("NECK", "HEAD", False),
+        ("ORBITS THIN BONE", "HEAD", False),
+        ("HEAD NECK", "", True),
+        ("", "HEADNECK", True),
+        ("ROUTINE AXIAL", "HEAD", True),
+    ],
+)
+def test_by_the_shipped_words_a_neck_is_no_head_though_the_console_says_so(description, body_part, taken):
+    shipped = Path(__file__).parents[3] / "deploy/policies/routing.toml"
+    rules = tomllib.loads(shipped.read_text())["body_parts"]
+    facts = series_facts(description=description, body_part=body_part)
+    assert (shows("head", facts, "HEAD", [], rules) is None) is taken
