@@ -81,9 +81,9 @@ def test_shipped_policies_are_sound():
             "routing.toml",
             '# ich_ct = "shadow"',
             'ich_tc = "shadow"',
-            "routing.toml line 24: roles names 'ich_tc', and there is no such model",
+            "routing.toml line 30: roles names 'ich_tc', and there is no such model",
         ),
-        ("routing.toml", "head = [", 'head = ["", ', "routing.toml line 15: body part 'head' takes one word or more"),
+        ("routing.toml", "head = [", 'head = ["", ', "routing.toml line 17: body part 'head' takes one word or more"),
         (
             "alerts.toml",
             "findings =",
