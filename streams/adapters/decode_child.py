@@ -11,7 +11,6 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ PROGRESS_BYTES = 8
 """Behind the volume's pixels: the index of the last slice that was begun."""
 LARGEST_FILE = 1 << 30
 LONGEST_SENTENCE = 500
+NO_MEMORY = {"fault": "broken", "text": "The decoder needs more memory than it may have."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,33 +100,47 @@ def answer(request: dict[str, Any], volume: mmap.mmap) -> dict[str, str]:
     except ObjectDamaged as fault:
         return {"fault": "damaged", "text": str(fault)}
     except MemoryError:
-        return {"fault": "broken", "text": "The decoder needs more memory than it may have."}
+        return NO_MEMORY
     except BaseException as fault:  # noqa: BLE001  # Rust's panics are BaseExceptions
         text = f"The decoder failed: {type(fault).__name__}: {fault}"
         return {"fault": "broken", "text": text[:LONGEST_SENTENCE]}
     return {}
 
 
-@contextlib.contextmanager
-def _mapped(descriptor: int) -> Iterator[mmap.mmap]:
-    """The memory behind a descriptor; it stays mapped for as long as an array looks at it."""
-    yield mmap.mmap(descriptor, 0)
-    os.close(descriptor)
+def mapped(descriptor: int) -> mmap.mmap:
+    """The memory behind a descriptor, which is closed; it stays mapped while an array looks at it.
+
+    Raises:
+        MemoryError: the limit of this process does not have room for it.
+    """
+    try:
+        return mmap.mmap(descriptor, 0)
+    except OSError as error:
+        raise MemoryError from error
+    finally:
+        os.close(descriptor)
+
+
+def handle(asked: int, volume: int) -> dict[str, str]:
+    """One request, given as descriptors: its JSON, and the memory for its pixels."""
+    try:
+        request, pixels = json.loads(mapped(asked)[:]), mapped(volume)
+    except MemoryError:
+        return NO_MEMORY
+    # SIGALRM's default action ends the process even inside native code, whether the parent lives or not.
+    signal.setitimer(signal.ITIMER_REAL, request["deadline_s"])
+    told = answer(request, pixels)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return told
 
 
 def serve(channel: socket.socket) -> None:
     """Answer one request after the other until the parent is gone."""
     while True:
         message, descriptors, _, _ = socket.recv_fds(channel, len(GO), 2)
-        if message != GO or len(descriptors) != len(("request", "volume")):
+        if message != GO or len(descriptors) != len(("asked", "volume")):
             return
-        with _mapped(descriptors[0]) as asked, _mapped(descriptors[1]) as volume:
-            request = json.loads(asked[:])
-            # SIGALRM's default action ends the process even inside native code, with the parent gone or not.
-            signal.setitimer(signal.ITIMER_REAL, request["deadline_s"])
-            told = answer(request, volume)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            channel.sendall(json.dumps(told).encode() + b"\n")
+        channel.sendall(json.dumps(handle(*descriptors)).encode() + b"\n")
 
 
 def main() -> None:
