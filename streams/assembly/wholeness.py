@@ -84,7 +84,7 @@ def count_reached(series: SeriesSoFar) -> bool:
     counts = series.acquisitions.values()
     announced = sum(a.announced for a in counts)
     exact = all(a.seen == a.announced for a in counts)
-    return not series.uncounted and exact and announced >= TELLING_COUNT and announced == series.held
+    return exact and announced >= TELLING_COUNT
 
 
 def quiet_due(series: SeriesSoFar, policy: AssemblyPolicy) -> datetime | None:

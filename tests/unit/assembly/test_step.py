@@ -152,6 +152,15 @@ def test_small_counts_tell_nothing(stage):
         assert stage.hear(stored([image])) == ()
 
 
+def test_more_images_than_announced_show_that_the_count_was_wrong(stage):
+    """It no longer tells: without a release, quiet does."""
+    images = [slice_of(THICK, i, acquisition=1, images_in_acquisition=20) for i in range(24)]
+    assert one(stage.hear(stored(images[:20]))).revision == 1
+    for image in images[20:]:
+        assert stage.hear(stored([image]), 1) == ()
+    assert one(stage.hear(timer(f"quiet:{THICK}"), 3)).series[0].count == 24
+
+
 def test_one_image_without_a_count_makes_counts_untold(stage):
     images = [slice_of(THICK, i, acquisition=1, images_in_acquisition=27 if i else None) for i in range(28)]
     assert stage.hear(stored(images)) == ()
