@@ -25,7 +25,7 @@ from streams.runtime.parts.part import Child
 from streams.runtime.parts.record import end_stack, read_record
 from streams.runtime.parts.settings import Addresses, PartsSettings
 from streams.runtime.parts.states import State
-from streams.runtime.settings import default_home
+from streams.runtime.settings import load
 from streams.runtime.stack import Stack, StackBusy
 from tests.support.stack_trials import Heard, asked, consumed, kill, running_in, started, wait_for, write_models
 
@@ -47,7 +47,7 @@ def refused_sockets() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def parts() -> Path:
-    settings = PartsSettings(home=default_home())
+    settings = PartsSettings(home=load().home)
     ensure_parts(settings.home, print, settings)
     return settings.fetched
 
