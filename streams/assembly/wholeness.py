@@ -80,7 +80,7 @@ def _tells(series: SeriesSoFar, count: int, how: WholeBy) -> bool:
 
 
 def count_reached(series: SeriesSoFar) -> bool:
-    """Whether exactly the announced number of images of each acquisition is here (PS3.3 C.8.2.1, C.7.6.1)."""
+    """Whether exactly the announced number of images of each acquisition is here (PS3.3 C.7.6.1)."""
     counts = series.acquisitions.values()
     announced = sum(a.announced for a in counts)
     exact = all(a.seen == a.announced for a in counts)

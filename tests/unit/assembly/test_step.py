@@ -193,6 +193,23 @@ def test_late_images_make_the_next_revision(stage):
     assert (made.revision, made.changed, made.series[0].count) == (2, (THICK,), 28)
 
 
+def test_a_sender_that_sends_all_again_with_the_missing_ones_tells_by_its_release(stage):
+    """What is known already counts towards what its association told."""
+    images = stack(THICK)
+    stage.hear(stored(images[:20]))
+    stage.hear(released({THICK: 20}))
+    stage.hear(stored(images, association="B"), 30)
+    assert one(stage.hear(released({THICK: 28}, "B"), 31)).series[0].count == 28
+
+
+def test_an_image_that_its_association_sends_twice_is_counted_once(stage):
+    images = stack(THICK)
+    stage.hear(stored(images[:20]))
+    stage.hear(stored(images[:8]))
+    assert stage.hear(released({THICK: 28})) == (), "eight are still to be heard"
+    assert one(stage.hear(stored(images[20:]))).series[0].count == 28
+
+
 def test_a_series_that_grows_stands_as_it_stood_until_it_is_whole_again(stage):
     images = stack(THICK)
     stage.hear(stored(images[:20]))
