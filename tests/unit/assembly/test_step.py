@@ -184,6 +184,14 @@ def test_a_series_that_never_rests_is_taken_after_the_longest_time(stage):
     assert one(stage.hear(timer(f"quiet:{THICK}"), 60)).series[0].count == 70
 
 
+def test_late_images_have_a_quiet_time_and_a_longest_time_of_their_own(stage):
+    stage.hear(stored(stack(THICK)))
+    stage.hear(released({THICK: 28}))
+    stage.hear(stored([slice_of(THICK, 28)], association="B"), 100)
+    assert stage.due(f"quiet:{THICK}") == 102
+    assert stage.hear(timer(f"quiet:{THICK}"), 101) == ()
+
+
 def test_late_images_make_the_next_revision(stage):
     images = stack(THICK)
     stage.hear(stored(images[:20]))
