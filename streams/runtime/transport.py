@@ -40,8 +40,8 @@ PRIVATE_NAMES = {
     "aiokafka.consumer.group_coordinator:GroupCoordinator": ("check_errors",),
 }
 ASK_FOR_ERRORS_EVERY_S = 1.0
-END_WITHIN_S = 12.0
-"""From being told to stop; under the 15 s that a supervisor gives."""
+END_WITHIN_S, CRASH_WITHIN_S = 12.0, 3.0
+"""From being told to stop (under the 15 s that a supervisor gives), and from an error that ends the process."""
 
 
 class DeliveryApp(App):
@@ -50,21 +50,30 @@ class DeliveryApp(App):
     delivery: Delivery
 
     async def stop(self) -> None:
-        """Stop; where Faust's own services do not come to an end, the process does, and its supervisor goes on."""
-        last = threading.Timer(END_WITHIN_S, self._end)
-        last.daemon = True
-        last.start()
+        """Stop; where Faust's own services do not come to an end, the process does."""
+        self._end_within(END_WITHIN_S)
         await super().stop()
 
-    def _end(self) -> None:
-        log.error("this worker did not end within %s s: what was not committed is delivered again", END_WITHIN_S)
-        os._exit(1)
+    async def crash(self, reason: BaseException) -> None:
+        """Something ends this process: there is little to wait for, since what is in flight is delivered again."""
+        self._end_within(CRASH_WITHIN_S)
+        await super().crash(reason)
+
+    def _end_within(self, seconds: float) -> None:
+        timer = threading.Timer(seconds, _end)
+        timer.daemon = True
+        timer.start()
 
     def _new_transport(self) -> Transport:
         return Transport(self.conf.broker_consumer, self)
 
     def _new_producer_transport(self) -> Transport:
         return Transport(self.conf.broker_producer, self)
+
+
+def _end() -> None:
+    log.error("this worker's services did not end by themselves; what was not committed is delivered again")
+    os._exit(1)
 
 
 class Consumer(driver.Consumer):

@@ -33,7 +33,7 @@ class RealPart:
         """Start it and return when it answers."""
         launch = self.part.prepare()
         with self._log.open("ab") as out:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = subprocess.Popen(
                 launch.argv,
                 env={**os.environ, **launch.env},  # noqa: TID251
                 stdout=out,

@@ -159,9 +159,12 @@ def garbage():
     yield "no JSON", good.key, b"\xff\x00", good.headers
     yield "a field's type", good.key, b'{"study": 1}', good.headers
     yield "unknown type", good.key, good.value, [("ce_type", b"wetread.Nothing.v9")]
-    yield "unknown version", good.key, good.value, [
-        (n, b"wetread.StudyOpened.v2" if n == "ce_type" else v) for n, v in good.headers
-    ]
+    yield (
+        "unknown version",
+        good.key,
+        good.value,
+        [(n, b"wetread.StudyOpened.v2" if n == "ce_type" else v) for n, v in good.headers],
+    )
     yield "no text", good.key, good.value, [(n, b"\xff\xfe") for n, _ in good.headers]
     yield "a step's bug", opened("1.2", "bug").key, opened("1.2", "bug").value, opened("1.2", "bug").headers
 
