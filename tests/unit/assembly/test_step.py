@@ -257,7 +257,8 @@ def test_a_study_of_two_patients_is_flagged_and_the_first_patient_is_kept(stage)
     """Wrong patient: never corrected in silence."""
     stage.hear(stored(stack(THICK)))
     stage.hear(stored(stack(THIN), series_facts(THIN), study_facts(patient="another")))
-    made = one(stage.hear(released({THICK: 28, THIN: 28})))
+    stage.hear(stored([slice_of(THIN, 28)], series_facts(THIN)))
+    made = one(stage.hear(released({THICK: 28, THIN: 29})))
     assert made.facts.patient == PATIENT
     assert {s.facts.series: bool(s.faults) for s in made.series} == {THICK: False, THIN: True}
 
@@ -317,6 +318,7 @@ class TestForgetting:
         stage.hear(stored(stack(THICK)))
         stage.hear(released({THICK: 28}))
         stage.hear(stored([slice_of(THICK, 28)], association="B"), 100)
+        stage.hear(timer(f"quiet:{THICK}"), 102)
         stage.hear(timer("forget"), 3600)
         assert len([n for n in stage.parts if n.startswith("instance:")]) == 29
 
