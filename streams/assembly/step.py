@@ -180,8 +180,15 @@ class _Assembly:
 
     def _quiet(self, draft: _Draft, event: TimerFired, now: datetime) -> bool:
         uid = event.name.partition(":")[2]
-        series = draft.series.get(uid)
-        return series is not None and is_quiet(series, self._policy, now) and draft.whole(uid, "quiet")
+        series, latest = draft.series.get(uid), draft.study.last_at
+        if series is None or not is_quiet(series, self._policy, now):
+            return False
+        arriving = latest + timedelta(seconds=self._policy.quiet_s) if latest else now
+        if series.held == 1 and series.whole_by is None and now < arriving - ROUNDING:
+            # a scout alone would end the study before its slices are here
+            draft.timers[event.name] = arriving
+            return False
+        return draft.whole(uid, "quiet")
 
     def _forget_due(self, study: StudySoFar) -> datetime | None:
         return study.last_at + timedelta(seconds=self._policy.forget_s) if study.last_at else None
