@@ -194,6 +194,8 @@ class Choice:
     why: str
     read_in: int | None = None
     """The revision whose reading of this series stands; None: it is read anew, or not at all."""
+    role: Literal["live", "shadow"] = "live"
+    """In which role the model is asked; a declined series carries the role that it was declined in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ class Routed:
     arrived_at: datetime
     ineligible: str | None = None
     awaited: tuple[str, ...] = ()
-    """Readings that this revision rests on, as "model#revision"."""
+    """Live readings that this revision rests on, as "model#revision"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,7 +126,7 @@ def _routed(place: Place, event: StudyRouted | StudyIneligible, now: datetime) -
         description=event.facts.description,
         arrived_at=event.first_stored_at,
         ineligible=event.reason if isinstance(event, StudyIneligible) else None,
-        awaited=tuple(reading_name(c.model, c.read_in or event.revision) for c in chosen),
+        awaited=tuple(reading_name(c.model, c.read_in or event.revision) for c in chosen if c.role == "live"),
     )
     return replace(place, routed=routed, asked_at=now, late=False)
 

@@ -66,18 +66,18 @@ class _Router:
                 declined.append(Choice(model=contract.name, series=None, why="is switched off"))
                 continue
             found = choose(contract, study, self._policy.body_parts)
-            declined += found.declined
+            declined += (replace(choice, role=_role(role)) for choice in found.declined)
             if found.best is None:
                 continue
             earlier = requests.get(contract.name)
-            if earlier and _same(earlier, found.best):
+            if earlier and earlier.role == _role(role) and _same(earlier, found.best):
                 why = f"read in revision {earlier.revision}"
-                chosen.append(_choice(contract, found.best, why, earlier.revision))
+                chosen.append(_choice(earlier, why, earlier.revision))
                 continue
             request = _request(study, contract.name, _role(role), lane, found.best)
             requests[contract.name] = request
             new.append(request)
-            chosen.append(_choice(contract, found.best, found.why, None))
+            chosen.append(_choice(request, found.why, None))
         state = Asked(lane=lane, requests=requests, chosen=tuple(c.model for c in chosen))
         told = _routed(study, chosen, declined) if chosen else _ineligible(study, declined)
         return Outcome(changes={ASKED: state}, says=(told, *new))
@@ -109,8 +109,9 @@ def _same(earlier: ReadingRequested, series: SeriesSummary) -> bool:
     return (earlier.series.series, earlier.manifest) == (series.facts.series, series.manifest)
 
 
-def _choice(contract: Contract, series: SeriesSummary, why: str, read_in: int | None) -> Choice:
-    return Choice(model=contract.name, series=series.facts.series, why=why, read_in=read_in)
+def _choice(request: ReadingRequested, why: str, read_in: int | None) -> Choice:
+    """In the role that was asked for: a reading that stands keeps the one that it was made in."""
+    return Choice(model=request.model, series=request.series.series, why=why, read_in=read_in, role=request.role)
 
 
 def _request(study: StudyAssembled, model: str, role: Role, lane: Lane, series: SeriesSummary) -> ReadingRequested:

@@ -172,14 +172,21 @@ def assembled(*series: SeriesSummary, revision: int = 1, **changes: Any) -> Stud
 
 
 def routed(
-    revision: int = 1, models: Sequence[str] = ("ich",), read_in: int | None = None, **changes: Any
+    revision: int = 1,
+    models: Sequence[str] = ("ich",),
+    read_in: int | None = None,
+    shadows: Sequence[str] = (),
+    **changes: Any,
 ) -> StudyRouted:
     made = StudyRouted(
         facts=study_facts(),
         revision=revision,
         priority="routine",
         modality="CT",
-        chosen=tuple(Choice(model=m, series="1.2.1", why="fits", read_in=read_in) for m in models),
+        chosen=tuple(
+            Choice(model=m, series="1.2.1", why="fits", read_in=read_in, role="shadow" if m in shadows else "live")
+            for m in (*models, *shadows)
+        ),
         declined=(),
         first_stored_at=T0,
         last_stored_at=at(3),

@@ -152,8 +152,15 @@ class TestNoAnswer:
         assert stage.timers == {}
 
     def test_a_failing_shadow_model_is_nothing_to_people(self, stage):
-        stage.hear(routed())
-        assert stage.hear(failure(role="shadow")) == ()
+        stage.hear(routed(shadows=("new",)))
+        assert stage.hear(failure(model="new", role="shadow")) == ()
+
+    def test_nor_is_one_that_is_late(self, stage):
+        """Once the live models have answered, nothing is missing to anybody."""
+        stage.hear(routed(shadows=("new",)))
+        stage.hear(found(0.1))
+        assert stage.timers == {}
+        assert stage.hear(timer("no-ai", "priority"), 500) == ()
 
     def test_other_stages_timers_are_not_ours(self, stage):
         stage.hear(routed())
@@ -181,6 +188,12 @@ class TestPeople:
         stage.hear(says("routine"))
         assert wait(stage) == 86400
         assert any("suspected" in s for s in sentences(stage)), "it moves nothing, and is still told"
+
+    def test_the_same_answer_again_does_not_undo_that(self, stage):
+        stage.hear(routed())
+        stage.hear(found(0.93))
+        stage.hear(says("routine"))
+        assert stage.hear(found(0.93), 60) == ()
 
     def test_but_not_over_what_they_find_afterwards(self, stage):
         """Whoever said it could not know."""

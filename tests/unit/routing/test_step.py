@@ -126,8 +126,18 @@ class TestRoles:
         assert told.reason == "no model reads it: ich: is switched off"
 
     def test_the_policys_role_stands_before_the_contracts(self):
-        _, requests = route(summary(), policy=replace(ROUTING, roles={"ich": "shadow"}))
+        told, requests = route(summary(), policy=replace(ROUTING, roles={"ich": "shadow"}))
         assert [r.role for r in requests] == ["shadow"]
+        assert [c.role for c in told.chosen] == ["shadow"]
+
+    def test_a_shadow_model_that_goes_live_reads_the_next_revision_anew(self):
+        """What it said as a shadow alerts nobody."""
+        driven = stage(contracts=(SHADOW,))
+        driven.hear(assembled(summary()))
+        live = stage(replace(ROUTING, roles={"new": "live"}), (SHADOW,))
+        live.parts = driven.parts
+        told, request = live.hear(assembled(summary(), revision=2))
+        assert (told.chosen[0].role, told.chosen[0].read_in, request.role) == ("live", None, "live")
 
     def test_a_shadow_model_never_stands_in_the_urgent_lane(self):
         """It moves nobody, so nobody waits for it."""
