@@ -18,6 +18,8 @@ SEED_DEPTH_MM = 6.0
 """Brain lies at least this deep somewhere; bridges thinner than twice this are cut."""
 BRAIN_HEIGHT_MM = 155.0
 """No brain lies further than this below the vertex."""
+MOST_SIDES = 3
+"""Brain has bone on at least so many of four sides, also where a piece of skull is missing; muscle has not."""
 LEAST_AREA_MM2 = 1300.0
 """Under the brain a piece smaller than this is the spinal canal or a sinus, not brain."""
 LEAST_BRAIN_ML = 250.0
@@ -41,9 +43,7 @@ def intracranial(stack: Stack) -> Mask | None:
     bone = stack.hu >= BONE_HU
     enclosed = np.stack([_enclosed(plane) for plane in bone])
     soft = (stack.hu > -5) & ~bone
-    seeds = _seeds(soft, enclosed, stack.step_mm)
-    if seeds is None:  # wide sutures of an infant, or a large piece of skull taken away
-        seeds = _seeds(soft, _surrounded(bone), stack.step_mm)
+    seeds = _seeds(soft, _bone_sides(bone) >= MOST_SIDES, stack.step_mm)
     if seeds is None:
         return None
     grown = np.stack([_grow(*planes) for planes in zip(seeds, soft, enclosed, strict=True)])
@@ -88,19 +88,19 @@ def _enclosed(bone: Mask) -> Mask:
     return np.asarray((ndimage.binary_fill_holes(closed) & ~wide)[4:-4, 4:-4])
 
 
-def _surrounded(bone: Mask) -> Mask:
-    """What has bone in front, behind, to the left and to the right of it in its slice."""
-    out = ~bone
+def _bone_sides(bone: Mask) -> NDArray[np.int8]:
+    """On how many of four sides (front, back, left, right) a pixel has bone in its slice."""
+    sides = np.zeros(bone.shape, np.int8)
     for axis in (1, 2):
-        out &= np.logical_or.accumulate(bone, axis)
-        out &= np.flip(np.logical_or.accumulate(np.flip(bone, axis), axis), axis)
-    return out
+        sides += np.logical_or.accumulate(bone, axis)
+        sides += np.flip(np.logical_or.accumulate(np.flip(bone, axis), axis), axis)
+    return sides
 
 
-def _seeds(soft: Mask, enclosed: Mask, step_mm: float) -> Mask | None:
-    """The deep tissue of the brain: the connected piece with most voxels inside bone, not far below the vertex."""
-    deep = np.stack([_eroded(plane, SEED_DEPTH_MM) for plane in soft])
-    areas = (deep & enclosed).sum((1, 2)) * GRID_MM**2
+def _seeds(soft: Mask, walled: Mask, step_mm: float) -> Mask | None:
+    """The deep tissue of the brain: the largest connected piece between bones, not far below the vertex."""
+    deep = np.stack([_eroded(plane, SEED_DEPTH_MM) for plane in soft]) & walled
+    areas = deep.sum((1, 2)) * GRID_MM**2
     high = np.flatnonzero(areas > 1500)
     if not len(high):
         return None
@@ -108,7 +108,7 @@ def _seeds(soft: Mask, enclosed: Mask, step_mm: float) -> Mask | None:
     labels, count = ndimage.label(deep)
     if not count:
         return None
-    sizes = np.bincount(labels[enclosed], minlength=count + 1)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
     return np.asarray(labels == int(sizes.argmax()))
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from streams.reading import brain
 
@@ -25,7 +27,7 @@ KEEP_MM = 7.0
 FEWEST_SLABS = 3
 
 
-class NoAnatomy(ValueError):  # noqa: N818  # an outcome's name, not a programmer's error
+class NoAnatomy(ValueError):  # an outcome's name, not a programmer's error
     """The part of the body that the model reads is not to be found in the volume; the message is for people."""
 
 
@@ -58,7 +60,7 @@ class HeadSlabs:
     @property
     def origin_px(self) -> NDArray[np.float64]:
         """origin_mm in source pixels (row, column), `[n, 2]`."""
-        return self.origin_mm / np.asarray(self.pixel_mm)
+        return np.asarray(self.origin_mm / np.asarray(self.pixel_mm))
 
     def mask_to_source(self, mask: NDArray[np.float32], threshold: float = 0.5) -> NDArray[np.bool_]:
         """A mask of any square size over the slabs, `[n, s, s]`, as a mask on the source slices `[z, y, x]`."""
@@ -82,7 +84,7 @@ class HeadSlabs:
         """For each source row or column the mask cell it lies in, one-based; 0 and size+1 are outside."""
         centre = (np.arange(count) + 0.5) * self.pixel_mm[axis] - self.origin_mm[index, axis]
         size = round(WIDTH / cell)
-        return np.clip(np.floor(centre / cell).astype(np.int64) + 1, 0, size + 1)
+        return np.asarray(np.clip(np.floor(centre / cell).astype(np.int64) + 1, 0, size + 1))
 
 
 def head_slabs(hu: Hu, spacing_mm: tuple[float, float, float], positions_mm: NDArray[np.float64]) -> HeadSlabs:
@@ -111,10 +113,9 @@ def head_slabs(hu: Hu, spacing_mm: tuple[float, float, float], positions_mm: NDA
     keep = _twice(_cut_coarse(brain.widen(inside, KEEP_MM), origin))
     low, high = GREY_HU
     picture = np.clip(np.rint((grey - low) * (255.0 / (high - low))), 0, 255).astype(np.uint8) * keep
-    tensor = np.stack(
-        [np.concatenate([picture[:1], picture[:-1]]), picture, np.concatenate([picture[1:], picture[-1:]]), cavity * np.uint8(255)],
-        axis=1,
-    )
+    below = np.concatenate([picture[:1], picture[:-1]])
+    above = np.concatenate([picture[1:], picture[-1:]])
+    tensor = np.stack([below, picture, above, cavity * np.uint8(255)], axis=1)
     nearest = [int(np.abs(positions_mm[a:b] - m).argmin()) + a for (a, b), m in zip(members, middles, strict=True)]
     shape = (int(hu.shape[0]), int(hu.shape[1]), int(hu.shape[2]))
     return HeadSlabs(tensor, np.asarray(nearest), np.asarray(members), origin, slab_mm, pixel, shape)
@@ -130,7 +131,7 @@ def _members(positions: NDArray[np.float64]) -> list[tuple[int, int]]:
     bins = np.floor((positions - positions[0] + step / 2) / SLAB_MM).astype(np.int64)
     edges = np.flatnonzero(np.diff(bins)) + 1
     bounds = [0, *edges.tolist(), len(positions)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(pairwise(bounds))
 
 
 def _mean(slices: Hu) -> NDArray[np.float32]:
@@ -139,7 +140,7 @@ def _mean(slices: Hu) -> NDArray[np.float32]:
         mean = slices[0].astype(np.float32)
     else:
         mean = np.clip(slices, -1024, 3071).mean(axis=0, dtype=np.float32)
-    return np.clip(np.nan_to_num(mean, nan=-1024.0), -1024, 3071)
+    return np.asarray(np.clip(np.nan_to_num(mean, nan=-1024.0), -1024, 3071), dtype=np.float32)
 
 
 def _lengths(middles: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -162,24 +163,23 @@ def _weights(count: int, pixel: float, out_mm: float) -> NDArray[np.float32]:
 
 def _resampled(stack: NDArray[np.float32], pixel: tuple[float, float], out_mm: float) -> NDArray[np.float32]:
     """Slices on a square grid of out_mm, by area: raw HU, so that bone and brain mix as they do in a thick slice."""
-    rows = _weights(stack.shape[1], pixel[0], out_mm)
-    columns = np.ascontiguousarray(_weights(stack.shape[2], pixel[1], out_mm).T)
-    return np.stack([(rows @ plane) @ columns for plane in stack])
+    rows = csr_array(_weights(stack.shape[1], pixel[0], out_mm))  # a band: some three of 512 weights are not 0
+    columns = csr_array(_weights(stack.shape[2], pixel[1], out_mm))
+    return np.stack([np.ascontiguousarray((columns @ (rows @ plane).T).T) for plane in stack])
 
 
 def _centres(inside: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The crop's centre per slab (y, x) in coarse pixels: one for all, or a line where a tilted stack drifts."""
     centres = np.zeros((len(inside), 2))
-    for axis, flat in enumerate((inside.any(axis=2), inside.any(axis=1))):
-        used = np.flatnonzero(flat.any(axis=0))
-        low, high = used[0], used[-1] + 1
-        if (high - low) * brain.GRID_MM <= WIDTH - 8:
-            centres[:, axis] = (low + high) / 2
-            continue
+    for axis in (0, 1):
+        flat: NDArray[np.bool_] = np.asarray(inside.any(axis=2 - axis))
         slabs = np.flatnonzero(flat.any(axis=1))
-        middle = np.asarray([(np.flatnonzero(flat[k])[0] + np.flatnonzero(flat[k])[-1] + 1) / 2 for k in slabs])
-        weight = np.sqrt(flat[slabs].sum(axis=1))
-        line = np.polynomial.Polynomial.fit(slabs, middle, 1, w=weight)
+        low = np.asarray([np.flatnonzero(flat[k])[0] for k in slabs])
+        high = np.asarray([np.flatnonzero(flat[k])[-1] + 1 for k in slabs])
+        if (high.max() - low.min()) * brain.GRID_MM <= WIDTH - 8:
+            centres[:, axis] = (low.min() + high.max()) / 2
+            continue
+        line = np.polynomial.Polynomial.fit(slabs, (low + high) / 2, 1, w=np.sqrt(high - low))
         centres[:, axis] = line(np.arange(len(inside)))
     return centres
 
@@ -202,8 +202,11 @@ def _cut_coarse(stack: NDArray[np.bool_], origin: NDArray[np.float64]) -> NDArra
     size = np.asarray(stack.shape[1:])
     out = np.zeros((len(stack), half, half), np.uint8)
     for index, plane in enumerate(stack):
-        places = [np.floor((np.arange(half) * 2.0 + 1.0 + o) / brain.GRID_MM).astype(np.int64) + 1 for o in origin[index]]
-        y, x = (np.clip(p, 0, s + 1) for p, s in zip(places, size, strict=True))
+        first = (origin[index] + 1.0) / brain.GRID_MM
+        y, x = (
+            np.clip(np.floor(np.arange(half) + f).astype(np.int64) + 1, 0, s + 1)
+            for f, s in zip(first, size, strict=True)
+        )
         out[index] = np.pad(plane, 1)[np.ix_(y, x)]
     return out
 

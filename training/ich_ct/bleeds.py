@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scene import Plane, Scene, Z
 from scipy import ndimage
-
-from scene import Z, Plane, Scene
 
 Mask = NDArray[np.bool_]
 

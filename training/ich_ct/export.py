@@ -9,22 +9,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from net import reader_of
 from numpy.typing import NDArray
-
-from net import Reader, SlabNet
 from pool import RUNS
 
 FOLDER = Path(__file__).parents[2] / "triton_models" / "ich_ct"
 OUTPUTS = ["SLICE_LOGIT", "MASK", "STUDY_LOGIT"]
 OPSET = 17  # the oldest ONNX Runtime met is that of Triton's 24.10 container
 IR_VERSION = 8
-
-
-def reader_of(weights: Path) -> Reader:
-    """The net with its scoring, ready to read."""
-    net = SlabNet()
-    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    return Reader(net).eval()
 
 
 def disc_head() -> NDArray[np.uint8]:
@@ -38,7 +30,7 @@ def disc_head() -> NDArray[np.uint8]:
     return np.stack([head, head, head])
 
 
-def export(weights: Path) -> None:
+def export(weights: list[Path]) -> None:
     """Writes model.onnx and canary.npz; fails where torch and ONNX Runtime differ."""
     reader = reader_of(weights)
     target = FOLDER / "1" / "model.onnx"
@@ -68,5 +60,5 @@ def export(weights: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, default=RUNS / "all.pt")
+    parser.add_argument("--weights", type=Path, nargs="+", default=[RUNS / "fold0.pt", RUNS / "fold1.pt"])
     export(parser.parse_args().weights)

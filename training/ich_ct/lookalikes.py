@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+from scene import Plane, Scene, Z
 from scipy import ndimage
-
-from scene import Z, Plane, Scene
 
 
 def calcified(s: Scene, hu: Plane) -> Plane:
     """Choroid plexus (a pair), pineal, basal ganglia or falx: small, far above blood, with paler mixed edges."""
     r = s.rng
     kind = r.choice(["choroid", "pineal", "ganglia", "falx"])
-    y0, x0 = {"choroid": (r.uniform(8, 32), r.uniform(12, 26)), "pineal": (r.uniform(2, 18), 0.0),
-              "ganglia": (r.uniform(-18, 2), r.uniform(12, 24)), "falx": (r.uniform(-65, -30), 0.0)}[kind]
+    y0, x0 = {
+        "choroid": (r.uniform(8, 32), r.uniform(12, 26)),
+        "pineal": (r.uniform(2, 18), 0.0),
+        "ganglia": (r.uniform(-18, 2), r.uniform(12, 24)),
+        "falx": (r.uniform(-65, -30), 0.0),
+    }[kind]
     core = np.zeros_like(hu)
     for side in (-1, 1) if x0 else (1,):
         if x0 and r.random() < 0.2:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 WIDTHS = (16, 32, 64, 112)
 TOP_PIXELS = 15  # 60 mm2 of the 2 mm grid: what a slice's score is the mean of
@@ -48,7 +49,7 @@ class SlabNet(nn.Module):
 
 
 def _wider(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+    return nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
 def slice_logit(mask_logits: Tensor) -> Tensor:
@@ -57,19 +58,33 @@ def slice_logit(mask_logits: Tensor) -> Tensor:
 
 
 class Reader(nn.Module):
-    """What is exported: uint8 slabs in; slice logits, mask probabilities and the study's logit out."""
+    """What is exported: uint8 slabs in; slice logits, mask probabilities and the study's logit out.
 
-    def __init__(self, net: SlabNet) -> None:
+    Of several nets the mean speaks: of their scores for a slice, and of their mask logits.
+    """
+
+    def __init__(self, nets: list[SlabNet]) -> None:
         super().__init__()
-        self.net = net
+        self.nets = nn.ModuleList(nets)
 
     def forward(self, head: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """SLICE_LOGIT `[n]` (smoothed over neighbours), MASK `[n, 96, 96]`, STUDY_LOGIT `[1]`."""
         x = head.float() / 127.5 - 1.0
-        logits = self.net(x)
+        logits = [net(x) for net in self.nets]
+        lone = torch.stack([slice_logit(one) for one in logits]).mean(0)
         inside = head[:, 3].float().flatten(1).sum(1) / 255.0
-        lone = torch.where(inside < LEAST_INSIDE, torch.full_like(inside, NO_BRAIN), slice_logit(logits))
+        lone = torch.where(inside < LEAST_INSIDE, torch.full_like(lone, NO_BRAIN), lone)
         edged = torch.cat([lone[:1], lone, lone[-1:]])
         smooth = 0.25 * edged[:-2] + 0.5 * edged[1:-1] + 0.25 * edged[2:]
         study = smooth.topk(TOP_SLICES, 0)[0].mean(0, keepdim=True)
-        return smooth, torch.sigmoid(logits), study
+        return smooth, torch.sigmoid(torch.stack(logits).mean(0)), study
+
+
+def reader_of(weights: list[Path]) -> Reader:
+    """Trained nets with their scoring, ready to read."""
+    nets = []
+    for path in weights:
+        net = SlabNet()
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        nets.append(net)
+    return Reader(nets).eval()

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-
 from bleeds import with_bleed
 from data import ct_ich, patients
 from lookalikes import with_lookalikes
+from numpy.typing import NDArray
 from scene import scene_of
+
 from streams.phantom.bleeds import KINDS as PHANTOM_KINDS
 from streams.phantom.head import HeadSample, random_head
 from streams.reading.tensors import HeadSlabs, head_slabs

@@ -1,4 +1,4 @@
-"""Draws training batches: real bleeds (slice labels), painted bleeds, normal slabs with and without look-alikes, phantoms."""
+"""Draws training batches: real bleeds (slice labels), painted ones, normal slabs and look-alikes, phantoms."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
-
 from pool import RUNS, triplets
+from torch import Tensor
+from torch.nn import functional
 
 CROP = (slice(8, 184), slice(16, 176))  # the head with room for turning; the net takes any multiple of 16
 SHARES = {"bleed": 3, "painted": 4, "normal": 4, "phantom": 2}
@@ -113,18 +112,21 @@ def augmented(image: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
         return torch.empty(n, 1, 1, 1).uniform_(low, high)
 
     grey = (image[:, :3] + within(-0.08, 0.08)) * within(0.88, 1.12)
-    grey = grey + F.interpolate(torch.randn(n, 1, 4, 4) * 0.025, size=192, mode="bilinear", align_corners=False)
+    grey = grey + functional.interpolate(
+        torch.randn(n, 1, 4, 4) * 0.025, size=192, mode="bilinear", align_corners=False
+    )
     grey = grey + torch.randn(n, 3, 192, 192) * within(0, 0.07)
-    soft = F.avg_pool2d(grey, 3, 1, 1)
+    soft = functional.avg_pool2d(grey, 3, 1, 1)
     grey = grey + (grey - soft) * within(-0.6, 0.6)
     image = torch.cat([grey.clamp(-1, 1), image[:, 3:]], 1)
     turn, scale = torch.empty(n).uniform_(-0.35, 0.35), torch.empty(n).uniform_(0.87, 1.15)
     shift_y, shift_x = torch.empty(n).uniform_(-0.06, 0.06), torch.empty(n).uniform_(-0.06, 0.06)
     sine, cosine = scale * torch.sin(turn), scale * torch.cos(turn)
     grid = torch.stack([torch.stack([cosine, -sine, shift_x], 1), torch.stack([sine, cosine, shift_y], 1)], 1)
-    image = F.grid_sample(image + 1, F.affine_grid(grid, list(image.shape), align_corners=False), align_corners=False) - 1
-    flow = F.affine_grid(grid, list(maps.shape), align_corners=False)
-    maps = F.grid_sample(maps, flow, mode="nearest", align_corners=False)
+    flow = functional.affine_grid(grid, list(image.shape), align_corners=False)
+    image = functional.grid_sample(image + 1, flow, align_corners=False) - 1
+    flow = functional.affine_grid(grid, list(maps.shape), align_corners=False)
+    maps = functional.grid_sample(maps, flow, mode="nearest", align_corners=False)
     rows, columns = CROP
     half = (slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2))
     return image[:, :, rows, columns], maps[:, :, half[0], half[1]]

@@ -1,21 +1,19 @@
-"""Trains one net: on all patients but one fold (to be judged on it), or on all (to be shipped)."""
+"""Trains one net on all patients but one fold, on which it is judged; the nets together are what is shipped."""
 
 from __future__ import annotations
 
 import argparse
 import copy
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from data import patients
 from net import SlabNet, slice_logit
 from pool import RUNS
 from samples import Draw, patient_of
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 FOLDS = 2
 RATE, DECAY, WARM = 2e-3, 2e-2, 60
@@ -34,14 +32,14 @@ def fold_of(numbers: list[int]) -> dict[int, int]:
 
 def loss_of(logits: Tensor, mask: Tensor, weight: Tensor, label: Tensor) -> tuple[Tensor, list[float]]:
     """Pixels (cross entropy, Dice where a mask is known) and slices (cross entropy on the score)."""
-    pixel = F.binary_cross_entropy_with_logits(logits, mask, weight=weight * (1 + 2 * mask), reduction="sum")
+    pixel = cross_entropy(logits, mask, weight=weight * (1 + 2 * mask), reduction="sum")
     pixel = pixel / (weight.sum() + 1)
     known = mask * weight
     some = (known.flatten(1).sum(1) > 3).float()
     shown = torch.sigmoid(logits)
     overlap = (2 * (shown * known).flatten(1).sum(1) + 1) / (((shown + mask) * weight).flatten(1).sum(1) + 1)
     dice = ((1 - overlap) * some).sum() / (some.sum() + 1e-6)
-    slices = F.binary_cross_entropy_with_logits(slice_logit(logits), label)
+    slices = cross_entropy(slice_logit(logits), label)
     return 3 * pixel + 0.5 * dice + 0.5 * slices, [float(v.detach()) for v in (pixel, dice, slices)]
 
 
@@ -85,17 +83,14 @@ def train(numbers: list[int], steps: int, seed: int) -> SlabNet:
 def main() -> None:
     """Trains and keeps the weights in runs/."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--fold", type=int, help="leave this fold out; without it, train on all")
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--fold", type=int, required=True, help="the fold that is left out")
+    parser.add_argument("--steps", type=int, default=500)
     options = parser.parse_args()
     torch.set_num_threads(1)
     folds = fold_of(patients())
     numbers = [n for n, f in folds.items() if f != options.fold]
-    net = train(numbers, options.steps, options.seed)
-    name = "all" if options.fold is None else f"fold{options.fold}"
-    torch.save(net.state_dict(), options.out or RUNS / f"{name}.pt")
+    net = train(numbers, options.steps, options.fold)
+    torch.save(net.state_dict(), RUNS / f"fold{options.fold}.pt")
 
 
 if __name__ == "__main__":
