@@ -130,6 +130,14 @@ class TestNoAnswer:
         assert sentences(stage)[-1] == "no AI result: Gap of 20 mm."
         assert stage.timers == {}, "nothing is awaited any more"
 
+    def test_a_failure_that_was_final_stays_so(self, stage):
+        """A second lane that still tries does not take it back; an answer does."""
+        stage.hear(routed())
+        stage.hear(failure("quality"))
+        assert stage.hear(failure(final=False)) == ()
+        stage.hear(found(0.1))
+        assert sentences(stage) == ["order: routine"]
+
     def test_one_that_is_tried_again_says_so_and_an_answer_clears_it(self, stage):
         stage.hear(routed())
         stage.hear(failure(final=False))
