@@ -1,7 +1,7 @@
 # Two commands do all: `make demo` and `make test`. Bare `make` lists the rest.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c 'import venv, ensurepip' 2>/dev/null && command -v $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=

@@ -3,7 +3,11 @@
 set -euo pipefail
 python=$1 venv=$2
 
-if [ -z "$python" ] || ! "$python" -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; then
+if [ -z "$python" ]; then
+  echo "no Python 3.11 or 3.12 with venv is here: apt-get install python3.11 python3.11-venv libpython3.11" >&2
+  exit 1
+fi
+if ! "$python" -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info[:2] <= (3, 12))'; then
   echo "Wetread needs Python 3.11 or 3.12: apt-get install python3.11 python3.11-venv libpython3.11" >&2
   exit 1
 fi

@@ -27,8 +27,12 @@ def register(app: typer.Typer) -> None:
 
 
 def replay(
-    since: Annotated[datetime | None, typer.Option("--from", formats=FORMATS, help="Only studies stored since then.")] = None,
-    until: Annotated[datetime | None, typer.Option("--to", formats=FORMATS, help="Only studies stored until then.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option("--from", formats=FORMATS, help="Only studies stored since then.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", formats=FORMATS, help="Only studies stored until then.")
+    ] = None,
     policies: Annotated[Path | None, typer.Option(help="Folder of candidate policies (*.toml).")] = None,
     run: Annotated[str, typer.Option(help="Name of the run: its topics are shadow.<run>.*")] = "replay",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
