@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.adapters.kafka_lag import lag, written
+from streams.cli.tables import clock
 from streams.errors import WetreadError
 from streams.flow import DEADLETTERS, TRIAGE
 from streams.runtime.parts.record import read_record
@@ -63,12 +65,21 @@ def _print(found: dict[str, Any]) -> None:
     if not found["parts"]:
         console.print(f"No stack has run in {found['home']}: `wetread up --detach` or `make demo`.")
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in SHOWN:
-        table.add_column(column, no_wrap=column != "note")
+    table = Table(box=box.SIMPLE_HEAD, expand=True)
+    for column in ("name", "state", "since", "pid", "starts"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("address", ratio=1, overflow="fold")
     for part in found["parts"]:
-        style = "" if part["state"] in {"running", "elsewhere"} else "bold red"
-        table.add_row(*("" if part[c] is None else str(part[c]) for c in SHOWN), style=style)
+        well = part["state"] in {"running", "elsewhere"}
+        table.add_row(
+            part["name"],
+            part["state"],
+            clock(datetime.fromisoformat(part["since"])),
+            str(part["pid"] or ""),
+            str(1 + part["restarts"]),
+            " ".join(filter(None, (part["address"], part["note"]))),
+            style="" if well else "bold red",
+        )
     console.print(table)
     behind = {topic: lag for topic, lag in found.get("lag", {}).items() if lag}
     lines = Table.grid(padding=(0, 2))

@@ -15,7 +15,6 @@ from streams.oversight.ledger import Ledger, StudyLine
 STYLE = {
     "analysed": "green", "ineligible": "dim", "rejected": "yellow", "failed": "red", "deadletter": "magenta",
 }  # fmt: skip
-PRIORITY = {"stat": "bold red", "urgent": "yellow", "routine": ""}
 UID_SHOWN = 8
 
 
@@ -32,9 +31,10 @@ def clock(time: datetime | None) -> str:
 def worklist(ledger: Ledger, names: Mapping[str, str], limit: int = 20) -> Table:
     """The studies that wait, the earliest read-by time first, each with its reason."""
     table = Table(title="Worklist: who is read first", box=box.SIMPLE_HEAD, title_justify="left", expand=True)
-    for column, kind in (("#", "right"), ("read by", "left"), ("in", "right"), ("study", "left"), ("order", "left")):
-        table.add_column(column, justify="right" if kind == "right" else "left", no_wrap=True)
-    table.add_column("because", ratio=1)
+    for column in ("#", "read by", "in"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("study", ratio=2)
+    table.add_column("because", ratio=3)
     now = datetime.now(UTC)
     for rank, line in enumerate(ledger.worklist()[:limit], 1):
         if line.place is None:
@@ -45,7 +45,6 @@ def worklist(ledger: Ledger, names: Mapping[str, str], limit: int = 20) -> Table
             clock(line.place.read_by),
             remaining((line.place.read_by - now).total_seconds()),
             _study(line, names),
-            Text(line.place.priority, style=PRIORITY.get(line.place.priority, "")),
             Text("; ".join(r.sentence for r in line.place.reasons), style="bold red" if suspected else ""),
         )
     return table
@@ -63,8 +62,8 @@ def remaining(seconds: float) -> str:
 def alerts(ledger: Ledger, names: Mapping[str, str], limit: int = 8) -> Table:
     """The newest alerts first, with the time from the last slice."""
     table = Table(title="Alerts", box=box.SIMPLE_HEAD, title_justify="left", expand=True)
-    for column in ("at", "study", "finding", "score", "after last slice", "of it model"):
-        table.add_column(column, no_wrap=column != "finding")
+    for column in ("at", "study", "finding", "score", "last slice\nto alert", "of it\nmodel"):
+        table.add_column(column, no_wrap=column not in {"study", "finding"})
     raised = [
         (line.told_at[alert.alert], line, alert) for line in ledger.lines.values() for alert in line.alerts.values()
     ]
@@ -84,21 +83,23 @@ def alerts(ledger: Ledger, names: Mapping[str, str], limit: int = 8) -> Table:
 def outcomes(rows: Iterable[Mapping[str, Any]]) -> Table:
     """Each study with its outcome and reason, place, alert and times (rows of `send --wait`)."""
     table = Table(title="Every study, and how it ended", box=box.SIMPLE_HEAD, title_justify="left", expand=True)
-    for column in ("study", "rev", "outcome", "place", "alert", "score", "to alert", "model"):
-        table.add_column(column, no_wrap=True, justify="left" if column in {"study", "outcome"} else "right")
-    table.add_column("reason", ratio=1)
+    table.add_column("study, and why it ended so", ratio=1)
+    table.add_column("outcome", no_wrap=True)
+    for column in ("place", "alert", "last slice\nto alert", "of it\nmodel"):
+        table.add_column(column, no_wrap=True, justify="right")
     for row in rows:
-        times, told = row["times"], row["alerts"]
+        times, told, revision = row["times"], row["alerts"], row["revision"]
+        name = row.get("name") or row.get("file") or short(row["study"] or "")
+        scores = " ".join(f"{f['score']:.2f}" for f in row["findings"])
         table.add_row(
-            row.get("name") or row.get("file") or short(row["study"] or ""),
-            str(row["revision"] or ""),
+            Text.assemble(
+                (name, "bold"), f" (revision {revision})" if revision > 1 else "", ("\n" + row["reason"], "dim")
+            ),
             Text(row["outcome"], style=STYLE.get(row["outcome"], "bold red")),
             str(row["place"] or ""),
-            Text("yes" if told else "", style="bold red"),
-            ", ".join(f"{f['score']:.2f}" for f in row["findings"]),
+            Text(f"ALERT {scores}" if told else scores, style="bold red" if told else ""),
             _seconds(times["seconds_to_alert"]),
             _seconds(times["model_seconds"]),
-            row["reason"],
         )
     return table
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 import typer
+from rich import get_console
 from rich.console import Group
 from rich.live import Live
 
@@ -46,7 +47,8 @@ async def draw(live: Live, following: Following, names: Mapping[str, str]) -> No
 
 def screen(following: Following, names: Mapping[str, str]) -> Group:
     """The worklist above the alerts, one line of counts below."""
-    ledger = following.ledger
+    ledger, height = following.ledger, get_console().size.height
+    listed, told = max(4, height // 2 - 4), max(3, height // 2 - 9)
     open_ones = sum(1 for line in ledger.lines.values() if line.outcome is None)
     counts = f"{len(ledger.lines)} studies, {open_ones} open, {len(following.dead_letters)} dead letters"
-    return Group(tables.worklist(ledger, names), tables.alerts(ledger, names), f"[dim]{counts}[/]")
+    return Group(tables.worklist(ledger, names, listed), tables.alerts(ledger, names, told), f"[dim]{counts}[/]")
