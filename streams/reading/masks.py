@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from streams.errors import EventUnreadable
 from streams.events.codec import decode_part, encode_part
 
 MAGIC = b"wetread-mask-1\n"
+LEVEL = 6
+"""Of zlib: a thin bleed over a whole head shrinks twentyfold in some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Mask:
 
 
 def encode_mask(mask: Mask) -> bytes | None:
-    """The mask's bytes, the same for the same mask; None where it marks nothing.
+    """The mask's bytes, the same for the same mask (and zlib); None where it marks nothing.
 
     Slices without a marked pixel are left out, and the bits cover only the box that holds the marked ones.
     """
@@ -55,7 +58,7 @@ def encode_mask(mask: Mask) -> bytes | None:
         box=box,
     )
     packed = np.packbits(bits[:, box[0] : box[1], box[2] : box[3]])
-    return MAGIC + encode_part(header) + b"\n" + packed.tobytes()
+    return MAGIC + encode_part(header) + b"\n" + zlib.compress(packed.tobytes(), LEVEL)
 
 
 def decode_mask(content: bytes) -> Mask:
@@ -66,16 +69,27 @@ def decode_mask(content: bytes) -> Mask:
     """
     if not content.startswith(MAGIC):
         raise EventUnreadable("not a mask: it does not begin as one")
-    line, _, packed = content[len(MAGIC) :].partition(b"\n")
+    line, _, deflated = content[len(MAGIC) :].partition(b"\n")
     header = decode_part(MaskHeader, line)
     top, bottom, left, right = header.box
     if not (0 <= top < bottom <= header.rows and 0 <= left < right <= header.columns):
         raise EventUnreadable("not a mask: its box lies outside its images")
     shape = (len(header.instances), bottom - top, right - left)
     count = shape[0] * shape[1] * shape[2]
-    if len(packed) != (count + 7) // 8:
-        raise EventUnreadable("not a mask: it holds too many bits or too few")
+    packed = _inflated(deflated, (count + 7) // 8)
     bits = np.zeros((shape[0], header.rows, header.columns), dtype=np.bool_)
     inside = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=count)
     bits[:, top:bottom, left:right] = inside.reshape(shape)
     return Mask(instances=header.instances, bits=bits)
+
+
+def _inflated(deflated: bytes, size: int) -> bytes:
+    """The packed bits, of exactly this size; never more is made of them."""
+    inflater = zlib.decompressobj()
+    try:
+        packed = inflater.decompress(deflated, size + 1)
+    except zlib.error as error:
+        raise EventUnreadable(f"not a mask: {error}") from error
+    if len(packed) != size or not inflater.eof:
+        raise EventUnreadable("not a mask: it holds too many bits or too few")
+    return packed

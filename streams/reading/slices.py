@@ -78,7 +78,7 @@ def _sound_headers(slices: Sequence[InstanceFacts]) -> None:
     for facts in slices:
         which = f"Slice {names.of(facts)}"
         if facts.fault is not None:
-            raise QualityRejected(f"{which}: {facts.fault}")
+            raise QualityRejected(f"{which} cannot be used: {facts.fault.rstrip('.')}.")
         if facts.rows < 1 or facts.columns < 1:
             raise QualityRejected(f"{which} has no pixels.")
         if facts.position_mm is None:

@@ -184,7 +184,7 @@ CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
         (changed(7, position_mm=(0.0, 0.0, math.inf)), "Slice 7 has a position that is not a number."),
         (changed(7, rows=16), "The slices differ in size (8 x 8 and 16 x 8 pixels)."),
         (changed(7, rows=0), "Slice 7 has no pixels."),
-        (changed(7, fault="its Rows cannot be read."), "Slice 7: its Rows cannot be read."),
+        (changed(7, fault="truncated: 2 of 4 bytes"), "Slice 7 cannot be used: truncated: 2 of 4 bytes."),
         (changed(7, position_mm=(-100.0, -120.0, 25.0)), "Slices 6 and 7 lie at the same position, unlike the others."),
     ],
 )

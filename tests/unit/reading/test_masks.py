@@ -31,10 +31,10 @@ def test_what_is_marked_comes_back(bits: np.ndarray):
 
 
 def test_a_mask_is_small():
-    """A bleed of 30 ml on 512 x 512 slices takes some kilobytes, not megabytes."""
+    """A bleed of 30 ml on 512 x 512 slices takes a kilobyte, not megabytes."""
     bits = np.zeros((40, 512, 512), np.bool_)
     bits[10:18, 200:290, 220:310] = True
-    assert len(encode_mask(mask(bits)) or b"") < 10_000
+    assert len(encode_mask(mask(bits)) or b"") < 2_000
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,6 @@ def test_a_mask_is_small():
     [
         lambda c: b"x" + c,
         lambda c: c[:-1],
-        lambda c: c + b"\0",
         lambda c: MAGIC + b"{}\n",
         lambda c: MAGIC + b"garbage",
         lambda c: c.replace(b'"rows":4', b'"rows":1'),
