@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 
 import typer
@@ -58,6 +59,9 @@ def _register(asked: str | None) -> None:
 
 def main() -> None:
     """Run the command line; an error of ours ends it with its sentence and code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    for client in ("aiokafka", "kafka"):  # what matters of them comes as an error of ours
+        logging.getLogger(client).setLevel(logging.CRITICAL)
     _register(next((word for word in sys.argv[1:] if not word.startswith("-")), None))
     try:
         app()
