@@ -146,14 +146,17 @@ class StateStore(Protocol):
     """Redis, as far as we need it: a view that can be rebuilt from the record."""
 
     async def load(self, place: Place, key: str, event: str, names: Sequence[str] | None) -> Loaded:
-        """State of key: the named parts, or all (None).
+        """State of key: the named parts, or all (None); no names at all ask only whether the event was applied.
+
+        A client may answer from what it wrote last: where another one has written since, the commit says so, and
+        the next load reads.
 
         Raises:
             StateStoreAway.
         """
 
     async def commit(self, place: Place, key: str, change: Change) -> bool:
-        """Write all of it atomically; False: the version has moved, start again.
+        """Write all of it atomically; False: the version has moved, or the event was applied before: start again.
 
         Raises:
             StateLost: the store's mark is lower than known_mark, or it lacks a commit that it acknowledged.

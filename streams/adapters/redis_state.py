@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,8 @@ from redis.exceptions import ConnectionError as RedisUnreachable
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisLate
 
+from streams.adapters.recent_states import RecentStates
+from streams.adapters.redis_turns import Turns
 from streams.errors import StateLost, StateStoreAway
 from streams.ports import Change, DueTimer, Loaded, Message, Place
 from streams.stage import Listing
@@ -26,6 +28,8 @@ RING = 256
 ANSWER_WITHIN_S = 5.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCRIPTS = Path(__file__).with_name("scripts")
+COMMIT = (_SCRIPTS / "commit.lua").read_text("ascii")
+SETTLE = (_SCRIPTS / "settle.lua").read_text("ascii")
 _WRITTEN, _LOST = 1, -1
 
 
@@ -55,45 +59,44 @@ class RedisState:
     def __init__(self, redis: Redis, prefix: str = PREFIX) -> None:
         """The client stays the caller's to close; `prefix` keeps shadow runs apart."""
         self._redis: Any = redis
+        self._turns = Turns(redis)
         self._prefix = prefix
         self._latest: dict[Place, tuple[int, str]] = {}
-        self._commit: Callable[..., Awaitable[list[int]]] = redis.register_script(_script("commit"))
-        self._settle: Callable[..., Awaitable[int]] = redis.register_script(_script("settle"))
+        self._recent = RecentStates()
 
     async def load(self, place: Place, key: str, event: str, names: Sequence[str] | None) -> Loaded:
-        """State of key, in one round trip (two where the event was applied before).
+        """State of key: as this client saw it last, else in one round trip (two where the event was applied).
 
         The state is asked before the applied ids: an event applied between the two is then seen as applied, or
         its commit finds the version moved.
         """
+        recent = self._recent.get(place, key, event, names)
+        if recent is not None:
+            return recent
         state, applied = self._key(place, f"state:{key}"), self._key(place, f"applied:{key}")
+        asked: tuple[str, ...] = ("HGETALL", state) if names is None else ("HMGET", state, "#v", *names)
         with _answering():
-            pipe = self._redis.pipeline(transaction=False)
-            if names is None:
-                pipe.hgetall(state)
-            else:
-                pipe.hmget(state, "#v", *names)
-            pipe.sismember(applied, event)
-            found, was_applied = await pipe.execute()
+            found, was_applied = await self._turns.ask(asked, ("SISMEMBER", applied, event))
             said = await self._said(state, event) if was_applied else None
-        if names is None:
-            version = found.get(b"#v")
-            parts = {n.decode(): v for n, v in found.items() if not n.startswith(b"#")}
-        else:
-            version = found[0]
-            parts = {n: v for n, v in zip(names, found[1:], strict=True) if v is not None}
-        return Loaded(version=int(version or 0), parts=parts, applied=bool(was_applied), said=said)
+        version, parts = _all_of(found) if names is None else _some_of(found, names)
+        loaded = Loaded(version=version, parts=parts, applied=bool(was_applied), said=said)
+        self._recent.read(place, key, names, loaded)
+        return loaded
 
     async def commit(self, place: Place, key: str, change: Change) -> bool:
-        """Write all of it atomically; False: the version has moved, start again."""
-        keys = [self._key(place, name) for name in ("place", f"state:{key}", f"applied:{key}", "timers", "listing")]
+        """Write all of it atomically; False: the version has moved, or the event was applied before: load again."""
+        keys = [self._key(place, n) for n in ("place", f"state:{key}", f"applied:{key}", "timers", "listing")]
+        before = self._recent.take(place, key, change.version)
         with _answering():
-            code, seq = await self._commit(keys=keys, args=[*self._arguments(place, key, change)])
+            code, seq = await self._turns.run(COMMIT, keys, self._packed(place, key, change))
         if code == _LOST:
             raise StateLost(f"Redis no longer holds what it acknowledged for {place.agent} {place.partition}")
-        if code == _WRITTEN and seq > self._latest.get(place, (0, ""))[0]:
+        if code != _WRITTEN:
+            return False
+        self._recent.wrote(place, key, before, change)
+        if seq > self._latest.get(place, (0, ""))[0]:
             self._latest[place] = (seq, change.event)
-        return code == _WRITTEN
+        return True
 
     async def mark(self, place: Place) -> int | None:
         """Take the place: how far Redis has come, and which commit it is to know from now on."""
@@ -102,6 +105,7 @@ class RedisState:
             mark, seq = await self._redis.hmget(name, "mark", "seq")
             latest = await self._redis.hget(name, _ring_field(int(seq))) if seq else None
         self._latest.pop(place, None)
+        self._recent.drop(place)
         if latest is not None:
             number, _, event = latest.decode().partition(":")
             self._latest[place] = (int(number), event)
@@ -133,9 +137,8 @@ class RedisState:
     async def settle(self, timer: DueTimer) -> None:
         """Forget a timer that was sent, unless it was set anew meanwhile."""
         with _answering():
-            await self._settle(
-                keys=[self._key(timer.place, "timers")], args=[_member(timer.name, timer.key), _micros(timer.due)]
-            )
+            timers = [self._key(timer.place, "timers")]
+            await self._turns.run(SETTLE, timers, _member(timer.name, timer.key), _micros(timer.due))
 
     async def listed(self, agent: str, partitions: int, limit: int) -> list[tuple[str, datetime]]:
         """The agent's sorted view over all partitions, the earliest first."""
@@ -149,6 +152,7 @@ class RedisState:
 
     async def forget(self, place: Place, key: str) -> None:
         """Remove everything of a key but its timers, which its step cancels."""
+        self._recent.drop(place, key)
         with _answering():
             pipe = self._redis.pipeline(transaction=True)
             pipe.delete(self._key(place, f"state:{key}"), self._key(place, f"applied:{key}"))
@@ -159,18 +163,57 @@ class RedisState:
         return f"{self._prefix}{{{place.agent}:{place.partition}}}:{name}"
 
     async def _said(self, state: str, event: str) -> tuple[Message, ...] | None:
-        last, said = await self._redis.hmget(state, "#last", "#said")
+        ((last, said),) = await self._turns.ask(("HMGET", state, "#last", "#said"))
         return decode_outbox(said) if last == event.encode() else None
 
-    def _arguments(self, place: Place, key: str, change: Change) -> Iterator[str | bytes | int]:
+    def _packed(self, place: Place, key: str, change: Change) -> bytes:
+        """The argument of commit.lua."""
         latest = self._latest.get(place)
-        yield from (change.event, change.version, change.mark, change.known_mark)
-        yield from (_spelled(latest) if latest else "", _ring_field(latest[0] if latest else 0))
-        yield from (encode_outbox(change.said), _score(change.listing), key, RING)
-        yield from _counted([(n, p) for n, p in change.parts.items() if p is not None])
-        yield from _counted([(n,) for n, p in change.parts.items() if p is None])
-        yield from _counted([(_micros(due), _member(n, key)) for n, due in change.timers.items() if due])
-        yield from _counted([(_member(n, key),) for n, due in change.timers.items() if due is None])
+        timers = change.timers.items()
+        return msgspec.msgpack.encode(
+            (
+                change.event,
+                change.version,
+                change.mark,
+                change.known_mark,
+                _spelled(latest) if latest else "",
+                _ring_field(latest[0] if latest else 0),
+                RING,
+                _text(encode_outbox(change.said)),
+                key,
+                _score(change.listing),
+                [word for name, part in change.parts.items() if part is not None for word in (name, _text(part))],
+                [name for name, part in change.parts.items() if part is None],
+                [word for name, due in timers if due is not None for word in (_micros(due), _member(name, key))],
+                [_member(name, key) for name, due in timers if due is None],
+            )
+        )
+
+
+def _text(content: bytes) -> msgspec.Raw:
+    """Bytes as a MessagePack string, since Redis' cmsgpack knows no other."""
+    count = len(content)
+    if count < 1 << 5:
+        head = bytes([0xA0 | count])
+    elif count < 1 << 8:
+        head = bytes([0xD9, count])
+    elif count < 1 << 16:
+        head = b"\xda" + count.to_bytes(2)
+    else:
+        head = b"\xdb" + count.to_bytes(4)
+    return msgspec.Raw(head + content)
+
+
+def _all_of(found: Any) -> tuple[int, dict[str, bytes]]:
+    """HGETALL's reply: a map in RESP3, a list in RESP2."""
+    fields = found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
+    parts = {name.decode(): value for name, value in fields.items() if not name.startswith(b"#")}
+    return int(fields.get(b"#v") or 0), parts
+
+
+def _some_of(found: Sequence[bytes | None], names: Sequence[str]) -> tuple[int, dict[str, bytes]]:
+    parts = {name: value for name, value in zip(names, found[1:], strict=True) if value is not None}
+    return int(found[0] or 0), parts
 
 
 def encode_outbox(messages: Sequence[Message]) -> bytes:
@@ -184,10 +227,6 @@ def decode_outbox(content: bytes | None) -> tuple[Message, ...]:
         return ()
     rows = msgspec.msgpack.decode(content, type=list[tuple[str, bytes, bytes, list[tuple[str, bytes]]]])
     return tuple(Message(*row) for row in rows)
-
-
-def _script(name: str) -> str:
-    return (_SCRIPTS / f"{name}.lua").read_text("ascii")
 
 
 @contextmanager
@@ -204,12 +243,6 @@ def _ring_field(seq: int) -> str:
 
 def _spelled(latest: tuple[int, str]) -> str:
     return f"{latest[0]}:{latest[1]}"
-
-
-def _counted(rows: Sequence[tuple[str | bytes | int, ...]]) -> Iterator[str | bytes | int]:
-    yield len(rows)
-    for row in rows:
-        yield from row
 
 
 def _score(listing: Listing | None) -> str | int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner as AioPartitioner
 from kafka.partitioner import murmur2
 
 from streams.adapters.kafka_log import KafkaLog, TopicPlan, create_topics
-from streams.adapters.memory_twins import MemoryLog, partition_of
+from streams.adapters.memory_twins import MemoryLog, now_utc, partition_of
 from streams.errors import BrokerAway
 from streams.ports import Message
 
@@ -57,7 +57,7 @@ async def test_what_is_sent_is_read(log, topics):
     assert {r.value for r in records} == {str(n).encode() for n in range(20)}
     for record in records:
         assert record.headers == [("n", record.value), ("x", b"\xff")]
-        assert abs(record.written_at - datetime.now(UTC)) < timedelta(minutes=1)
+        assert abs(record.written_at - now_utc()) < timedelta(minutes=1)
     first = {r.partition: r.offset for r in reversed(records)}
     assert set(first.values()) == {0}
 
@@ -92,7 +92,7 @@ async def test_reading_since(log, topics):
     """Only what was written at that time or later."""
     await log.send(numbered(topics[0], 3, "k"))
     await asyncio.sleep(0.05)
-    since = datetime.now(UTC)
+    since = now_utc()
     assert await everything(log, topics, since) == []
     await asyncio.sleep(0.01)
     await log.send(numbered(topics[0], 2, "k"))

@@ -289,3 +289,34 @@ async def test_a_store_that_is_away_says_so():
             with pytest.raises(StateStoreAway):
                 await call
     await client.aclose()
+
+
+async def test_what_another_client_wrote_is_seen_by_the_commit(scene):
+    """A client that answers from what it wrote last is told at the commit, and then reads."""
+    mine, other = scene.store, scene.another()
+    for n in range(2):
+        loaded = await mine.load(PLACE, "k", f"e{n}", ["a"])
+        assert await mine.commit(PLACE, "k", change(loaded.version, f"e{n}", parts={"a": str(n).encode()}))
+    theirs = await other.load(PLACE, "k", "o", ["a"])
+    assert (theirs.version, theirs.parts["a"]) == (2, b"1")
+    assert await other.commit(PLACE, "k", change(2, "o", parts={"a": b"theirs"}, said=SAID))
+    loaded = await mine.load(PLACE, "k", "e2", ["a"])
+    if loaded.version == 2:
+        assert not await mine.commit(PLACE, "k", change(2, "e2", parts={"a": b"2"}))
+        loaded = await mine.load(PLACE, "k", "e2", ["a"])
+    assert (loaded.version, loaded.parts["a"]) == (3, b"theirs")
+    assert (await mine.load(PLACE, "k", "o", ())).said == SAID
+    assert await mine.commit(PLACE, "k", change(3, "e2", parts={"a": None, "b": b"2"}))
+    loaded = await mine.load(PLACE, "k", "e3", ["a", "b", "c"])
+    assert (loaded.version, dict(loaded.parts)) == (4, {"b": b"2"})
+    assert dict((await mine.load(PLACE, "k", "e3", None)).parts) == {"b": b"2"}
+
+
+async def test_an_event_committed_here_is_known_as_applied_here(store):
+    """At once, also by the client that wrote it."""
+    for n in range(3):
+        loaded = await store.load(PLACE, "k", f"e{n}", ["a"])
+        await store.commit(PLACE, "k", change(loaded.version, f"e{n}", parts={"a": b"1"}, said=SAID))
+    first, last = await store.load(PLACE, "k", "e0", ["a"]), await store.load(PLACE, "k", "e2", ["a"])
+    assert (first.applied, first.said) == (True, None)
+    assert (last.applied, last.said) == (True, SAID)

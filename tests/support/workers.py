@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 
 class Workers:
@@ -22,7 +23,7 @@ class Workers:
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._keep, args=(n,), daemon=True) for n in range(count)]
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Self:
         """Start them."""
         for thread in self._threads:
             thread.start()

@@ -28,6 +28,7 @@ class Scene:
     def __init__(self):
         self.state, self.log, self.objects = MemoryState(), MemoryLog(clock=lambda: START), MemoryObjects()
         self.slept, self.crash_in_sleep = [], False
+        self.slept_often = asyncio.Event()
         self.restart()
 
     def restart(self):
@@ -44,6 +45,8 @@ class Scene:
 
     async def sleep(self, seconds):
         self.slept.append(seconds)
+        if len(self.slept) >= 5:
+            self.slept_often.set()
         if self.crash_in_sleep:
             raise Crash
         await asyncio.sleep(0)
@@ -115,8 +118,7 @@ async def test_a_part_that_is_away_is_waited_for(part):
     record = s.put(opened("1.2", "a"))
     getattr(s, part).away = True
     task = asyncio.create_task(s.apply(record))
-    while len(s.slept) < 5:
-        await asyncio.sleep(0)
+    await s.slept_often.wait()
     assert s.slept[:5] == [0.1, 0.2, 0.4, 0.8, 1.6]
     getattr(s, part).away = False
     await task

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from streams.adapters.memory_reading import MemoryObjects
-from streams.adapters.memory_twins import MemoryLog, MemoryState
+from streams.adapters.memory_twins import MemoryLog, MemoryState, now_utc
 from streams.errors import ModelServerAway, ObjectMissing
 from streams.events.envelope import header
 from streams.ports import Message, Place
@@ -86,7 +86,7 @@ async def test_what_cannot_be_made_now_is_put_off(answers):
     (late,) = s.log.records("toy.retry")
     assert (late.key, late.value) == (record.key, record.value)
     assert attempt_of(late.headers) == 1
-    assert wait_for(late.headers, datetime.now(UTC), timedelta(minutes=1)) > timedelta(seconds=1)
+    assert wait_for(late.headers, now_utc(), timedelta(minutes=1)) > timedelta(seconds=1)
     assert header(late.headers, "ce_id") == header(record.headers, "ce_id")
     s.answers = [b"now"]
     await s.handling.apply(late)
@@ -132,8 +132,8 @@ async def test_answers_are_forgotten_in_time():
     record = s.record()
     await s.handling.apply(record)
     place, identity = Place("reading", record.partition), header(record.headers, "ce_id")
-    assert await s.state.due([place], datetime.now(UTC) + timedelta(days=1.9), 10) == []
-    due = await s.state.due([place], datetime.now(UTC) + timedelta(days=2), 10)
+    assert await s.state.due([place], now_utc() + timedelta(days=1.9), 10) == []
+    due = await s.state.due([place], now_utc() + timedelta(days=2), 10)
     await ticker.forget(due, s.outside)
     assert not (await s.state.load(place, identity, identity, ())).applied
 
