@@ -18,15 +18,17 @@ from rich.live import Live
 
 from streams.adapters.dicom_scu import Sent
 from streams.cli import tables
+from streams.cli.mark import say
 from streams.cli.send import result_rows
 from streams.cli.watch import draw, screen
 from streams.events.imaging import Priority
+from streams.events.watching import ReportSigned
 from streams.phantom.cases import WrittenCase
 from streams.phantom.stamping import stamp_all
 from streams.phantom.writing import write_demo
 from streams.runtime.following import Following
 from streams.runtime.sending import Delivery, Offer, deliver, offer, order_for, pending, settled
-from streams.runtime.services import running_stack
+from streams.runtime.services import Say, running_stack
 from streams.runtime.settings import Settings, load
 from streams.runtime.wiring import Connected, connected
 
@@ -72,26 +74,43 @@ def demo(
 
 async def _demo(once: bool, folder: Path | None, timeout: float, as_json: Path | None) -> int:
     settings, console = load(), Console()
-    async with running_stack(settings, lambda text: console.print(f"[dim]{text}[/]")):
-        sendings = await asyncio.to_thread(_sendings, settings, folder)
-        async with connected(settings) as parts, Following(parts.log) as following:
-            rows, wrong = await _show(sendings, settings, parts, following, timeout)
-            console.print(tables.outcomes(rows))
-            for sentence in wrong:
-                console.print(f"[bold red]{sentence}[/]")
-            if as_json:
-                await asyncio.to_thread(as_json.write_text, json.dumps(rows, indent=2, default=str))
-            if not once:
-                console.print("Watching for arrivals; Ctrl-C ends.")
-                await _go_on(following, _names(sendings))
+
+    def tell(text: str) -> None:
+        console.print(text, style="dim", markup=False)
+
+    making = asyncio.create_task(asyncio.to_thread(_made, settings, folder, tell))
+    async with (
+        running_stack(settings, tell),
+        connected(settings) as parts,
+        Following(parts.log) as following,
+    ):
+        await _clear_the_list(settings, parts)
+        sendings = await asyncio.to_thread(_sendings, settings, folder, await making)
+        rows, wrong = await _show(sendings, settings, parts, following, timeout)
+        console.print()
+        console.print(tables.outcomes(rows))
+        for sentence in wrong:
+            console.print(sentence, style="bold red", markup=False)
+        if as_json:
+            await asyncio.to_thread(as_json.write_text, json.dumps(rows, indent=2, default=str))
+        if not once:
+            console.print("Watching for arrivals; Ctrl-C ends.")
+            await _go_on(following, _names(sendings))
     return 1 if wrong else 0
 
 
-def _sendings(settings: Settings, folder: Path | None) -> list[Sending]:
+def _made(settings: Settings, folder: Path | None, tell: Say) -> tuple[WrittenCase, ...]:
+    """The demo's studies on disk: made by the first demo while the stack starts, found by later ones."""
+    if folder:
+        return ()
+    return write_demo(settings.home / "demo" / "made", progress=lambda case: tell(f"drawn: {case.name}"))
+
+
+def _sendings(settings: Settings, folder: Path | None, made: Sequence[WrittenCase]) -> list[Sending]:
     if folder:
         return [Sending(name="", priority=None, waves=(offer([folder]),))]
     run = datetime.now(UTC).isoformat()
-    fresh = settings.home / "demo" / "sent"
+    fresh = _sent_folder(settings)
     shutil.rmtree(fresh, ignore_errors=True)
     return [
         Sending(
@@ -100,8 +119,19 @@ def _sendings(settings: Settings, folder: Path | None) -> list[Sending]:
             waves=tuple(offer(w) for w in stamp_all(written.waves, fresh / str(written.case.number), run)),
             case=written,
         )
-        for written in write_demo(settings.home / "demo" / "made")
+        for written in made
     ]
+
+
+def _sent_folder(settings: Settings) -> Path:
+    return settings.home / "demo" / "sent"
+
+
+async def _clear_the_list(settings: Settings, parts: Connected) -> None:
+    """What an earlier demo sent counts as read, so that each demo begins with an empty list."""
+    before = await asyncio.to_thread(offer, [_sent_folder(settings)])
+    for study in before.studies:
+        await say(parts.log, ReportSigned(study=study, by="wetread demo"), study)
 
 
 def _names(sendings: Iterable[Sending]) -> dict[str, str]:

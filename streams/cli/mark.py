@@ -72,10 +72,15 @@ async def _find_and_say(study: str, event_of: Callable[[str, str], object]) -> N
     async with connected(settings) as parts:
         uid = await find_study(parts.log, study)
         event = event_of(uid, getpass.getuser())
-        now = datetime.now(UTC)
-        identity = named_id("cli", type(event).__name__, uid, now.isoformat())
-        await _publish(parts.log, Envelope(id=identity, time=now, key=uid, data=event), "door")
+        await say(parts.log, event, uid)
     print(f"{type(event).__name__}: {uid}")
+
+
+async def say(log: EventLog, event: object, study: str) -> None:
+    """Put what a person says of a study on the record."""
+    now = datetime.now(UTC)
+    identity = named_id("cli", type(event).__name__, study, now.isoformat())
+    await _publish(log, Envelope(id=identity, time=now, key=study, data=event), "door")
 
 
 async def _send(settings: Settings, envelope: Envelope, agent: str) -> None:

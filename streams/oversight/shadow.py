@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from streams.events import imaging, reading
-from streams.events.envelope import Envelope
-from streams.events.identifiers import named_id
+from streams.events.envelope import Envelope, timestamp
+from streams.events.identifiers import EventId, named_id
 from streams.stage import Agent, decide
 
 Address = Callable[[Envelope, str], tuple[tuple[str, Envelope], ...]]
@@ -32,12 +32,36 @@ class _Replayed:
     """What the candidate has said so far, by topic and id."""
 
     by_topic: dict[str, dict[str, Envelope]] = field(default_factory=lambda: defaultdict(dict))
-    readings: set[str] = field(default_factory=set)
+    readings: dict[str, reading.ReadingRequested] = field(default_factory=dict)
 
     def add(self, said: Said) -> None:
         self.by_topic[said.topic].setdefault(said.envelope.id, said.envelope)
         if isinstance(said.envelope.data, reading.ReadingRequested):
-            self.readings.add(said.envelope.data.reading)
+            self.readings[said.envelope.data.reading] = said.envelope.data
+
+    def answered(self, envelope: Envelope, recorded: Mapping[str, reading.ReadingRequested]) -> list[Envelope]:
+        """A recorded answer as the candidate hears it: as it was, or for readings of the same images by that model.
+
+        A candidate may ask in another revision than was asked live; the model would have said the same.
+        """
+        answer = envelope.data
+        assert isinstance(answer, reading.ReadingAnswered | reading.ReadingFailed)
+        if answer.reading in self.readings:
+            return [envelope]
+        asked = recorded.get(answer.reading)
+        same = [
+            r
+            for r in self.readings.values()
+            if r.reading not in recorded and asked and _question(r) == _question(asked)
+        ]
+        return [
+            replace(
+                envelope,
+                id=named_id("shadow", envelope.id, r.reading),
+                data=replace(answer, reading=r.reading, revision=r.revision, role=r.role),
+            )
+            for r in same
+        ]
 
 
 class _AgentShadow:
@@ -49,8 +73,8 @@ class _AgentShadow:
         self.timers: dict[tuple[str, str], datetime] = {}
         self.ever_set: set[str] = set()
 
-    def timer_id(self, key: str, name: str, due: datetime) -> str:
-        return named_id("timer", self.agent.name, key, name, due.isoformat())
+    def timer_id(self, key: str, name: str, due: datetime) -> EventId:
+        return named_id("timer", self.agent.name, key, name, timestamp(due))
 
     def step(self, heard: Envelope) -> list[Said]:
         held = self.parts[heard.key]
@@ -74,14 +98,22 @@ class _AgentShadow:
     def due_before(self, time: datetime, recorded: Iterable[str]) -> list[Envelope]:
         """Timers of the candidate that the record does not hold, due before time, the earliest first."""
         fired = []
-        for (key, name), due in sorted(self.timers.items(), key=lambda item: (item[1], item[0])):
+        for due, key, name in sorted((due, *place) for place, due in self.timers.items() if due < time):
             identity = self.timer_id(key, name, due)
-            if due < time and identity not in recorded:
+            if identity not in recorded:
                 del self.timers[key, name]
                 stage, _, own = name.partition(".")
                 event = imaging.TimerFired(key=key, stage=stage, name=own)
-                fired.append(Envelope(id=named_id(identity), time=due, key=key, data=event))
+                fired.append(Envelope(id=identity, time=due, key=key, data=event))
         return fired
+
+    def settle(self, fired: Envelope) -> None:
+        """A recorded timer is heard: it waits no longer, unless it was set anew meanwhile."""
+        event = fired.data
+        if isinstance(event, imaging.TimerFired):
+            place = (event.key, f"{event.stage}.{event.name}")
+            if self.timers.get(place) == fired.time:
+                del self.timers[place]
 
 
 def replay(
@@ -99,18 +131,21 @@ def replay(
         What is said, agent by agent, each in the order in which it decided.
     """
     replayed = _Replayed()
+    asked = (e.data for topic in inputs.values() for e in topic)
+    requests = {r.reading: r for r in asked if isinstance(r, reading.ReadingRequested)}
     everything: list[Said] = []
     retold = _retold_by(agents)
     for position, agent in enumerate(agents):
         shadow = _AgentShadow(agent, policy, address)
         earlier = {t for a in agents[:position] for s in a.stages for t in s.says} & retold
-        heard = _candidate_input(inputs.get(agent.topic, ()), agent.topic, replayed, earlier)
+        heard = _candidate_input(inputs.get(agent.topic, ()), agent.topic, replayed, earlier, requests)
         recorded = frozenset(e.id for e in inputs.get(agent.topic, ()) if isinstance(e.data, imaging.TimerFired))
         for envelope in heard:
             for timer in shadow.due_before(envelope.time, recorded):
                 everything += _note(replayed, shadow.step(timer))
             if isinstance(envelope.data, imaging.TimerFired) and envelope.id not in shadow.ever_set:
                 continue
+            shadow.settle(envelope)
             if isinstance(envelope.data, tuple(agent.hears)):
                 everything += _note(replayed, shadow.step(envelope))
     return everything
@@ -120,6 +155,10 @@ def _note(replayed: _Replayed, said: list[Said]) -> list[Said]:
     for one in said:
         replayed.add(one)
     return said
+
+
+def _question(request: reading.ReadingRequested) -> tuple[str, str, str]:
+    return request.study, request.model, request.manifest
 
 
 def _retold_by(agents: Sequence[Agent]) -> set[type]:
@@ -135,7 +174,11 @@ def _retold_by(agents: Sequence[Agent]) -> set[type]:
 
 
 def _candidate_input(
-    recorded: Sequence[Envelope], topic: str, replayed: _Replayed, retold: set[type]
+    recorded: Sequence[Envelope],
+    topic: str,
+    replayed: _Replayed,
+    retold: set[type],
+    requests: Mapping[str, reading.ReadingRequested],
 ) -> list[Envelope]:
     """The recorded input with what the candidate said in the place of what was said before it."""
     waiting = dict(replayed.by_topic.get(topic, {}))
@@ -144,9 +187,9 @@ def _candidate_input(
         if type(envelope.data) in retold:
             if envelope.id in waiting:
                 heard.append(waiting.pop(envelope.id))
-        elif not isinstance(envelope.data, reading.ReadingAnswered | reading.ReadingFailed) or (
-            envelope.data.reading in replayed.readings
-        ):
+        elif isinstance(envelope.data, reading.ReadingAnswered | reading.ReadingFailed):
+            heard += replayed.answered(envelope, requests)
+        else:
             heard.append(envelope)
     for new in waiting.values():
         later = (i for i, e in enumerate(heard) if e.key == new.key and e.time > new.time)
