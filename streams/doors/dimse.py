@@ -39,10 +39,19 @@ class DimseDoor:
     """A storage SCP. Success is answered when bytes and note are synced; the events follow."""
 
     def __init__(
-        self, settings: DoorSettings, objects: ObjectStore, spool: Spool, shipped: Callable[[Note], None]
+        self,
+        settings: DoorSettings,
+        objects: ObjectStore,
+        spool: Spool,
+        shipped: Callable[[Note], None],
+        refused: Callable[[str], None] = lambda _why: None,
     ) -> None:
-        """`shipped` is called in the event loop that starts the door, with each note that is durable."""
+        """`shipped` is called in the event loop that starts the door, with each note that is durable.
+
+        `refused` is told of each refusal: no-room or not-stored.
+        """
         self._settings, self._objects, self._spool, self._shipped = settings, objects, spool, shipped
+        self._refused = refused
         self._associations: dict[Any, str] = {}
         self._server: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,9 +101,11 @@ class DimseDoor:
             self._owe(self._note(event.assoc, kind="instance", digest=digest, instance=instance))
         except NoRoom as error:
             log.warning("refused an instance: %s", error)
+            self._refused("no-room")
             return _answer(OUT_OF_RESOURCES, str(error))
         except Exception:
             log.exception("could not store an instance")
+            self._refused("not-stored")
             return _answer(CANNOT_UNDERSTAND, "could not be stored; send it again")
         return SUCCESS
 

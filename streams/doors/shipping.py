@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -46,6 +46,8 @@ class Shipper:
     objects: ObjectStore
     pseudonyms: Pseudonyms
     log: EventLog
+    stored: Callable[[int], None] = lambda _count: None
+    """Told how many instances have an event that Kafka has acknowledged."""
     _queue: asyncio.Queue[_Owed] = field(default_factory=asyncio.Queue)
     _number: int = 0
     _associations: dict[str, _Association] = field(default_factory=lambda: defaultdict(_Association))
@@ -72,6 +74,7 @@ class Shipper:
             messages = await asyncio.to_thread(self._messages, [note for _, note in batch])
             await self._send(messages)
             self.spool.shipped(batch[-1][0])
+            self.stored(sum(note.kind == "instance" for _, note in batch))
 
     async def drained(self, patience_s: float) -> bool:
         """Wait until nothing is owed; False: not in time (the spool keeps it)."""

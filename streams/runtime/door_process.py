@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from streams.adapters.kafka_log import KafkaLog
+from streams.adapters.telemetry import Telemetry
 from streams.doors.dimse import DimseDoor
 from streams.doors.folder import FolderDoor
 from streams.doors.settings import DoorSettings
@@ -36,8 +37,12 @@ def door_settings(settings: Settings) -> DoorSettings:
 async def run_dimse(settings: Settings, ready: Ready) -> None:
     """The DIMSE door, until SIGTERM: then it accepts no more, ships what is owed, and ends."""
     told = door_settings(settings)
-    async with _shipping(settings, "dimse", told.owed_most) as shipper:
-        door = DimseDoor(told, shipper.objects, shipper.spool, shipper.take)
+    async with _shipping(settings, "dimse", told.owed_most) as (shipper, telemetry):
+
+        def refused(why: str) -> None:
+            telemetry.count("wetread_instances_refused_total", door="dimse", why=why)
+
+        door = DimseDoor(told, shipper.objects, shipper.spool, shipper.take, refused)
         door.start()
         ready()
         await _asked_to_end()
@@ -46,7 +51,7 @@ async def run_dimse(settings: Settings, ready: Ready) -> None:
 
 async def run_folder(settings: Settings, ready: Ready) -> None:
     """The watched folder, until SIGTERM."""
-    async with _shipping(settings, "folder", DoorSettings(home=settings.home).owed_most) as shipper:
+    async with _shipping(settings, "folder", DoorSettings(home=settings.home).owed_most) as (shipper, _):
         door = FolderDoor(settings.inbox, shipper.objects, shipper.spool, shipper.pseudonyms, shipper.take)
         watching = asyncio.create_task(door.run())
         ending = asyncio.create_task(_asked_to_end())
@@ -58,20 +63,26 @@ async def run_folder(settings: Settings, ready: Ready) -> None:
 
 
 @asynccontextmanager
-async def _shipping(settings: Settings, door: str, owed_most: int) -> AsyncIterator[Shipper]:
+async def _shipping(settings: Settings, door: str, owed_most: int) -> AsyncIterator[tuple[Shipper, Telemetry]]:
     spool = Spool(settings.home / "spool" / door, owed_most)
+    telemetry = Telemetry(f"wetread-door-{door}", settings.otlp)
+
+    def stored(count: int) -> None:
+        telemetry.count("wetread_instances_stored_total", count, door=door)
+
     async with KafkaLog(addresses(settings).kafka) as log:
-        shipper = Shipper(door, spool, object_store(settings), pseudonym(settings), log)
+        shipper = Shipper(door, spool, object_store(settings), pseudonym(settings), log, stored)
         shipper.recover()
         shipping = asyncio.create_task(shipper.run())
         try:
-            yield shipper
+            yield shipper, telemetry
             await shipper.drained(DRAIN_S)
         finally:
             shipping.cancel()
             with suppress(asyncio.CancelledError):
                 await shipping
             spool.close()
+            await asyncio.to_thread(telemetry.close)
 
 
 async def _asked_to_end() -> None:

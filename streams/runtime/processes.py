@@ -23,6 +23,7 @@ from streams.runtime.applying import Outside
 from streams.runtime.failures import Patience
 from streams.runtime.reader import Reader
 from streams.runtime.settings import Settings
+from streams.runtime.telling import MeasuredLog
 from streams.runtime.wiring import (
     FLOW_GROUP,
     READING_GROUP,
@@ -146,7 +147,7 @@ def _outside(settings: Settings, name: str, policy: str) -> tuple[Outside, Close
     telemetry = Telemetry("wetread-worker", settings.otlp)
     outside = Outside(
         state=RedisState(redis),
-        log=log,
+        log=MeasuredLog(log, telemetry),
         objects=object_store(settings),
         policy=policy,
         deadletters=DEADLETTERS,
