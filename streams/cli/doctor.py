@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 
 from streams.errors import WetreadError
+from streams.runtime.judging import judgement
 from streams.runtime.parts.fetch import ensure_parts, missing_parts
 from streams.runtime.parts.record import read_record
 from streams.runtime.settings import Settings, load
-from streams.runtime.wiring import judgement, parts_settings
+from streams.runtime.wiring import parts_settings
 
 ROOM_NEEDED = 3_000_000_000
 """Bytes that the fetched parts and a day of studies want, beside the reserve of the store."""

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from streams.contract import Contract
 from streams.errors import WetreadError
+from streams.runtime.judging import judgement, model_server
 from streams.runtime.settings import load
-from streams.runtime.wiring import judgement, model_server
 
 
 def register(app: typer.Typer) -> None:

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.cli.tables import short
+from streams.runtime.judging import judgement
 from streams.runtime.replay import Comparison, ShadowLog, replayed
 from streams.runtime.settings import load
-from streams.runtime.wiring import connected, judgement
+from streams.runtime.wiring import connected
 
 FORMATS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]
 

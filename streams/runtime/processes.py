@@ -21,18 +21,11 @@ from streams.ports import ObjectStore
 from streams.runtime.answering import MARGIN_S, Answering
 from streams.runtime.applying import Outside
 from streams.runtime.failures import Patience
+from streams.runtime.judging import judgement, model_folders
 from streams.runtime.reader import Reader
 from streams.runtime.settings import Settings
 from streams.runtime.telling import MeasuredLog
-from streams.runtime.wiring import (
-    FLOW_GROUP,
-    READING_GROUP,
-    addresses,
-    judgement,
-    model_folders,
-    object_store,
-    topic_plans,
-)
+from streams.runtime.wiring import FLOW_GROUP, READING_GROUP, addresses, object_store, topic_plans
 from streams.runtime.worker import (
     FlowWiring,
     ReadingLane,

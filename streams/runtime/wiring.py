@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from streams.adapters.contract_files import ModelFolder, read_models
 from streams.adapters.kafka_log import LARGEST_DEAD_LETTER, KafkaLog, TopicPlan, create_topics
 from streams.adapters.object_folder import ObjectFolder
-from streams.adapters.policy_files import read_policies
 from streams.adapters.redis_state import RedisState, connect
-from streams.adapters.triton_server import TritonServer
-from streams.contract import Contract
 from streams.doors.pseudonym import Pseudonyms, open_pseudonyms
 from streams.errors import PartMissing, SettingInvalid
 from streams.events.identifiers import is_uid
 from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
-from streams.policy import Policies
 from streams.runtime.parts.ports import LOOPBACK, claim_ports, remembered_ports
 from streams.runtime.parts.settings import Addresses, PartsSettings
 from streams.runtime.record import entries
@@ -67,21 +61,6 @@ def dicom_address(settings: Settings) -> tuple[str, int]:
     """Host and port of the DIMSE door: as set, else chosen once and remembered."""
     port = settings.dicom_port or remembered_ports(settings.home).get(DICOM_PORT)
     return settings.dicom_host, port or claim_ports(settings.home, [DICOM_PORT])[DICOM_PORT]
-
-
-def model_folders(settings: Settings) -> Mapping[str, ModelFolder]:
-    """The models of this installation, by name."""
-    return read_models(settings.models)
-
-
-def judgement(settings: Settings, policies: Path | None = None) -> tuple[Policies, tuple[Contract, ...]]:
-    """The policies (of another folder, if given) and the contracts under which the flow decides.
-
-    Raises:
-        PolicyInvalid: names file, line and key.
-    """
-    models = model_folders(settings)
-    return read_policies(policies or settings.policies, models), tuple(m.contract for m in models.values())
 
 
 def pseudonym(settings: Settings) -> Pseudonyms:
@@ -139,13 +118,6 @@ async def connected(settings: Settings) -> AsyncIterator[Connected]:
     kafka = addresses(settings).kafka
     async with KafkaLog(kafka) as log:
         yield Connected(log=log, kafka=kafka)
-
-
-@asynccontextmanager
-async def model_server(settings: Settings) -> AsyncIterator[TritonServer]:
-    """The model server of the running stack."""
-    async with TritonServer(addresses(settings).triton, model_folders(settings)) as server:
-        yield server
 
 
 async def find_study(log: KafkaLog, text: str) -> str:
