@@ -1,4 +1,4 @@
-"""Commands that are given within one turn of the event loop travel to Redis together, in one round trip."""
+"""Commands that are given while Redis is being asked travel together, in the next round trip."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ Command = tuple[str | bytes | int, ...]
 class Turns:
     """A client whose callers share pipelines: most of a command's cost is the round trip, not the command.
 
+    One pipeline is under way at a time: alone a command goes at once, under load they gather by themselves.
     Commands keep the order in which they were given; they are not a transaction.
     """
 
@@ -22,16 +23,16 @@ class Turns:
         """The client stays the caller's to close."""
         self._redis: Any = redis
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._trip: asyncio.Task[None] | None = None
         self._digests: dict[str, str] = {}
 
     async def ask(self, *commands: Command) -> list[Any]:
         """The replies, in order; the first error among them is raised."""
         loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._depart)
         futures = [loop.create_future() for _ in commands]
         self._waiting += zip(commands, futures, strict=True)
+        if self._trip is None:
+            self._trip = loop.create_task(self._travel())
         return list(await asyncio.gather(*futures))
 
     async def run(self, script: str, keys: Sequence[str], *arguments: str | bytes | int) -> Any:
@@ -49,20 +50,26 @@ class Turns:
         self._digests[script] = digest.decode() if isinstance(digest, bytes) else str(digest)
         return self._digests[script]
 
-    def _depart(self) -> None:
-        group, self._waiting = self._waiting, []
-        task = asyncio.get_running_loop().create_task(self._travel(group))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _travel(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting, []
+                await self._carry(group)
+        finally:
+            self._trip = None
 
-    async def _travel(self, group: list[tuple[Command, asyncio.Future[Any]]]) -> None:
+    async def _carry(self, group: list[tuple[Command, asyncio.Future[Any]]]) -> None:
         try:
             pipe = self._redis.pipeline(transaction=False)
             for command, _future in group:
                 pipe.execute_command(*command)
             replies = await pipe.execute(raise_on_error=False)
-        except BaseException as error:  # noqa: BLE001  # each caller is told
+        except Exception as error:  # noqa: BLE001  # each caller is told
             replies = [error] * len(group)
+        except asyncio.CancelledError:
+            for _command, future in group:
+                future.cancel()
+            raise
         for (_command, future), reply in zip(group, replies, strict=True):
             if future.done():
                 continue

@@ -1,0 +1,69 @@
+"""Reading lanes on a real Kafka and a real Redis: put off and made later, cancelled and made by the next process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import replace
+
+import pytest
+
+from streams.adapters.kafka_log import KafkaLog, create_topics
+from streams.events.envelope import from_kafka
+from tests.support.toy import opened
+from tests.support.toy_reader import ANSWERS, DEAD, ROUTINE, TOPICS, URGENT
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(150)]
+
+
+async def started(arguments):
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.toy_reader", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+
+
+async def until_printed(process, word):
+    async with asyncio.timeout(40):
+        async for line in process.stdout:
+            if word in line.decode():
+                return
+
+
+async def answered(log, count):
+    """The kinds of readings that were answered, in the order of the answers."""
+    seen = {}
+    async with asyncio.timeout(60):
+        async for record in log.read([ANSWERS], follow=True):
+            envelope = from_kafka(record.value, record.headers)
+            seen.setdefault(envelope.id, envelope.data.by)
+            if len(seen) == count:
+                return list(seen.values())
+    raise AssertionError
+
+
+async def test_put_off_and_cancelled_readings_are_made_in_the_end(kafka_and_redis):
+    """One that cannot be made now does not hold the others; SIGTERM waits for no reading; none is lost."""
+    kafka, redis = kafka_and_redis
+    await asyncio.to_thread(create_topics, kafka.address, TOPICS)
+    arguments = [kafka.address, redis.address, f"readers-{os.getpid()}"]
+    async with KafkaLog(kafka.address) as log:
+        asked = [("late", URGENT), ("a", URGENT), ("b", ROUTINE), ("c", ROUTINE)]
+        await log.send([replace(opened(f"9.{n}", by), topic=topic) for n, (by, topic) in enumerate(asked)])
+        first = await started(arguments)
+        await until_printed(first, "ready")
+        found = await answered(log, 4)
+        assert sorted(found) == ["a", "b", "c", "late"]
+        assert found[-1] == "late"
+        await log.send([replace(opened("9.9", "slow"), topic=URGENT), replace(opened("9.8", "d"), topic=URGENT)])
+        await until_printed(first, "slow")
+        assert "d" in await answered(log, 5)
+        first.terminate()
+        begun = asyncio.get_running_loop().time()
+        assert await asyncio.wait_for(first.wait(), 20) == 0
+        assert asyncio.get_running_loop().time() - begun < 14
+        second = await started(arguments)
+        await until_printed(second, "slow")
+        second.kill()
+        await second.wait()
+        assert [r async for r in log.read([DEAD], follow=False)] == []
