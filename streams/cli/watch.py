@@ -48,7 +48,7 @@ async def draw(live: Live, following: Following, names: Mapping[str, str]) -> No
 def screen(following: Following, names: Mapping[str, str]) -> Group:
     """The worklist above the alerts, one line of counts below."""
     ledger, height = following.ledger, get_console().size.height
-    listed, told = max(4, height // 2 - 4), max(3, height // 2 - 9)
+    listed, told = max(3, (height - 14) // 3), max(2, (height - 14) // 6)  # most rows take two lines
     open_ones = sum(1 for line in ledger.lines.values() if line.outcome is None)
     counts = f"{len(ledger.lines)} studies, {open_ones} open, {len(following.dead_letters)} dead letters"
     return Group(tables.worklist(ledger, names, listed), tables.alerts(ledger, names, told), f"[dim]{counts}[/]")
