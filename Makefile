@@ -29,7 +29,7 @@ check: $(VENV)/ready ## the one definition of clean: style, types, imports, cont
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-timings >/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo >.lint-imports || { cat .lint-imports; exit 1; }
 	@$(BIN)/python schemas/generate.py --check
 	@$(BIN)/pytest -q -m "not stack and not shared_data" tests/structure
 

@@ -82,22 +82,35 @@ def from_kafka(value: bytes | None, headers: Headers) -> Envelope:
         EventUnreadable: headers or body are not what they claim.
         EventUnknown: a type or version that this build does not know.
     """
-    missing = [n for n in ("ce_id", "ce_type", "ce_time", "ce_subject") if not header(headers, n)]
+    said = _texts(headers)
+    missing = [n for n in ("ce_id", "ce_type", "ce_time", "ce_subject") if not said.get(n)]
     if missing or value is None:
         raise EventUnreadable(f"not a CloudEvent in binary mode: no {', '.join(missing) or 'body'}")
     try:
-        time = datetime.fromisoformat(header(headers, "ce_time") or "")
+        time = datetime.fromisoformat(said["ce_time"])
     except ValueError as error:
         raise EventUnreadable(f"ce_time is no RFC 3339 time: {error}") from error
     if time.tzinfo is None:
         raise EventUnreadable("ce_time carries no time zone")
     return Envelope(
-        id=EventId(header(headers, "ce_id") or ""),
+        id=EventId(said["ce_id"]),
         time=time.astimezone(UTC),
-        key=header(headers, "ce_subject") or "",
-        data=decode_body(header(headers, "ce_type") or "", value),
-        cause=header(headers, "ce_causationid"),
-        policy=header(headers, "ce_policydigest"),
-        source=header(headers, "ce_source") or SOURCE,
-        traceparent=header(headers, "traceparent"),
+        key=said["ce_subject"],
+        data=decode_body(said["ce_type"], value),
+        cause=said.get("ce_causationid"),
+        policy=said.get("ce_policydigest"),
+        source=said.get("ce_source") or SOURCE,
+        traceparent=said.get("traceparent"),
     )
+
+
+def _texts(headers: Headers) -> dict[str, str]:
+    """The first header of each name, as text; those that are no UTF-8 are left out."""
+    said: dict[str, str] = {}
+    for name, content in headers:
+        if name not in said:
+            try:
+                said[name] = content.decode()
+            except (UnicodeDecodeError, AttributeError):  # garbage, or null
+                continue
+    return said
