@@ -27,9 +27,7 @@ class ObjectFolder:
     Names come from digests only: nothing that stands in a dataset ever becomes a path.
     """
 
-    def __init__(
-        self, root: Path, *, reserve: int | None = None, free: Callable[[Path], int] | None = None
-    ) -> None:
+    def __init__(self, root: Path, *, reserve: int | None = None, free: Callable[[Path], int] | None = None) -> None:
         """Open, or make, the folder.
 
         Args:

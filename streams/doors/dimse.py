@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
+from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 
+from streams.doors.notes import Ending, Note
 from streams.doors.part10 import wrap
 from streams.doors.settings import DoorSettings
-from streams.doors.spool import Note, Spool
-from streams.errors import NoRoom
+from streams.doors.spool import Spool
+from streams.errors import NoRoom, Refused
 from streams.events.identifiers import is_uid
 from streams.ports import ObjectStore
 
@@ -25,14 +31,20 @@ log = logging.getLogger(__name__)
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND, NO_SUCH_UID = 0x0000, 0xA700, 0xC000, 0xA900
 """PS3.4 B.2.3, Table B.2-1."""
 COMMENT_LONGEST = 64
-ALL_SYNTAXES = (
-    "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2",
-    "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70",
-    "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91",
-    "1.2.840.10008.1.2.4.92", "1.2.840.10008.1.2.4.93", "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202",
-    "1.2.840.10008.1.2.4.203", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.102",
-    "1.2.840.10008.1.2.4.103",
-)  # fmt: skip
+PDU_MOST = 1_000_000
+RECEIVE_BYTES = 262_144
+
+
+@dataclass(slots=True)
+class _Visitor:
+    """One association: its random name, and what of it is under way."""
+
+    name: str = field(default_factory=lambda: str(uuid.uuid4()))  # a door names what enters
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    received: int = 0
+    """Bytes since its last instance."""
+    stored: int = 0
+    ended: bool = False
 
 
 class DimseDoor:
@@ -52,17 +64,25 @@ class DimseDoor:
         """
         self._settings, self._objects, self._spool, self._shipped = settings, objects, spool, shipped
         self._refused = refused
-        self._associations: dict[Any, str] = {}
+        self._visitors: dict[Any, _Visitor] = {}
         self._server: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def port(self) -> int:
+        """Where it listens; the one that was free where 0 was asked for."""
+        return int(self._server.server_address[1])
+
     def start(self) -> None:
-        """Listen; returns at once, associations run in threads of their own."""
+        """Listen; returns at once, associations run in threads of their own.
+
+        All storage classes, private ones too, in the transfer syntax that the sender names first: bytes are
+        stored as they come. pynetdicom has one switch per process for that.
+        """
         self._loop = asyncio.get_running_loop()
         _config.UNRESTRICTED_STORAGE_SERVICE = True
+        _config.LOG_HANDLER_LEVEL = "none"
         entity = AE(ae_title=self._settings.ae_title)
-        for context in AllStoragePresentationContexts:
-            entity.add_supported_context(str(context.abstract_syntax), list(ALL_SYNTAXES))
         entity.add_supported_context(Verification)
         entity.maximum_pdu_size = self._settings.pdu_bytes
         entity.maximum_associations = self._settings.associations_most
@@ -71,6 +91,7 @@ class DimseDoor:
         entity.require_called_aet = self._settings.called_ae is not None
         entity.require_calling_aet = list(self._settings.calling_aes)
         handlers: list[Any] = [
+            (evt.EVT_CONN_OPEN, self._on_connected),
             (evt.EVT_C_STORE, self._on_store),
             (evt.EVT_C_ECHO, lambda _event: SUCCESS),
             (evt.EVT_RELEASED, self._on_released),
@@ -81,32 +102,74 @@ class DimseDoor:
         self._server = entity.start_server(address, block=False, evt_handlers=handlers)
 
     def stop(self) -> None:
-        """Accept no more; associations that run are ended."""
-        if self._server is not None:
-            self._server.shutdown()
+        """Accept no more, let associations that run end, and abort them when their time is up; blocks."""
+        if self._server is None:
+            return
+        running = list(self._server.active_associations)
+        self._server.shutdown()
+        deadline = monotonic() + self._settings.finish_s
+        for association in running:
+            association.join(max(deadline - monotonic(), 0.0))
+            if association.is_alive():
+                association.abort()
+        for association in list(self._visitors):
+            self._end(association, "association-aborted")
+
+    def _on_connected(self, event: Any) -> None:
+        """Answer without Nagle's delay (40 ms an image otherwise), and bound what a peer can make us hold."""
+        visitor = self._visitors[event.assoc] = _Visitor()
+        transport = event.assoc.dul.socket
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport.recv = partial(self._receive, transport.socket, visitor)
+
+    def _receive(self, connection: socket.socket, visitor: _Visitor, size: int) -> bytearray:
+        """`size` bytes of a PDU, fewer where the peer has gone; in place of pynetdicom's, which asks 4 KB a call."""
+        visitor.received += size
+        if size > PDU_MOST or visitor.received > self._settings.largest_object + PDU_MOST:
+            raise ConnectionAbortedError("a PDU or an object longer than this door takes")
+        content, filled = bytearray(), 0
+        while filled < size:
+            part = connection.recv(min(size - filled, RECEIVE_BYTES))
+            if not part:
+                break
+            content += part
+            filled += len(part)
+        return content
 
     def _on_store(self, event: Any) -> Dataset | int:
+        visitor = self._visitors.get(event.assoc)
+        if visitor is None:
+            return _answer(OUT_OF_RESOURCES, "the association has ended")
+        with visitor.lock:
+            visitor.received = 0
+            try:
+                return self._store(event, visitor)
+            except NoRoom as error:
+                log.warning("refused an instance: %s", error)
+                self._refused("no-room")
+                return _answer(OUT_OF_RESOURCES, str(error))
+            except Exception:
+                log.exception("could not store an instance")
+                self._refused("not-stored")
+                return _answer(CANNOT_UNDERSTAND, "could not be stored; send it again")
+
+    def _store(self, event: Any, visitor: _Visitor) -> Dataset | int:
+        """Success only when the bytes and the note are durable."""
+        if visitor.ended:
+            return _answer(OUT_OF_RESOURCES, "the association has ended")
         request = event.request
-        instance = str(request.AffectedSOPInstanceUID or "")
-        if not is_uid(instance):
-            return _answer(NO_SUCH_UID, "Affected SOP Instance UID is no UID")
-        try:
-            content = wrap(
-                event.encoded_dataset(include_meta=False),
-                sop_class=str(request.AffectedSOPClassUID),
-                sop_instance=instance,
-                transfer_syntax=str(event.context.transfer_syntax),
-            )
-            digest = self._objects.put(content)
-            self._owe(self._note(event.assoc, kind="instance", digest=digest, instance=instance))
-        except NoRoom as error:
-            log.warning("refused an instance: %s", error)
-            self._refused("no-room")
-            return _answer(OUT_OF_RESOURCES, str(error))
-        except Exception:
-            log.exception("could not store an instance")
-            self._refused("not-stored")
-            return _answer(CANNOT_UNDERSTAND, "could not be stored; send it again")
+        sop_class, instance = str(request.AffectedSOPClassUID or ""), str(request.AffectedSOPInstanceUID or "")
+        if not is_uid(instance) or not is_uid(sop_class):
+            return _answer(NO_SUCH_UID, "Affected SOP Class or Instance UID is no UID")
+        content = wrap(
+            event.encoded_dataset(include_meta=False),
+            sop_class=sop_class,
+            sop_instance=instance,
+            transfer_syntax=str(event.context.transfer_syntax),
+        )
+        digest, now = self._objects.put(content), datetime.now(UTC)
+        self._owe(Note(kind="instance", at=now, association=visitor.name, digest=digest, instance=instance))
+        visitor.stored += 1
         return SUCCESS
 
     def _on_released(self, event: Any) -> None:
@@ -115,21 +178,22 @@ class DimseDoor:
     def _on_aborted(self, event: Any) -> None:
         self._end(event.assoc, "association-aborted")
 
-    def _end(self, association: Any, how: str) -> None:
-        name = self._associations.pop(association, None)
-        if name is None:  # it stored nothing, or its end is told already
+    def _end(self, association: Any, how: Ending) -> None:
+        """Note the end, once; a store that is under way comes first."""
+        visitor = self._visitors.pop(association, None)
+        if visitor is None:
             return
-        try:
-            self._owe(Note(kind="closed", at=datetime.now(UTC), association=name, how=how))  # type: ignore[arg-type]
-        except NoRoom:
-            log.exception("the end of an association could not be noted; silence will tell it")
-
-    def _note(self, association: Any, **facts: Any) -> Note:
-        name = self._associations.setdefault(association, str(uuid.uuid4()))  # a door names what enters
-        return Note(at=datetime.now(UTC), association=name, **facts)
+        with visitor.lock:
+            visitor.ended = True
+            if not visitor.stored:
+                return
+            try:
+                self._owe(Note(kind="closed", at=datetime.now(UTC), association=visitor.name, how=how))
+            except Refused:
+                log.exception("the end of an association could not be noted; silence will tell it")
 
     def _owe(self, note: Note) -> None:
-        self._spool.owe(note)
+        self._spool.owe(note, always=note.kind == "closed")
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._shipped, note)
 
@@ -138,5 +202,5 @@ def _answer(status: int, comment: str) -> Dataset:
     """A C-STORE response with an Error Comment (0000,0902), LO: 64 characters."""
     answer = Dataset()
     answer.Status = status
-    answer.ErrorComment = comment[:COMMENT_LONGEST]
+    answer.ErrorComment = comment.encode("ascii", "replace").decode()[:COMMENT_LONGEST]
     return answer

@@ -21,8 +21,8 @@ FLOAT_PIXELS, DOUBLE_PIXELS, PIXELS = 0x7FE00008, 0x7FE00009, 0x7FE00010
 _FIRST_PIXELS = 0x7FE00008
 _CHARACTER_SET = 0x00080005
 VALUE_LONGEST = 65_536
-READS_MOST = 600_000
-"""Calls of read() for one header: some three per element, so some 200,000 elements, a few seconds at most."""
+READS_MOST = 300_000
+"""Calls of read() for one header: two or three per element, so some 100,000 elements, a few seconds at most."""
 INFLATED_HEADER = 16_000_000
 INFLATED_MOST = 512_000_000
 _CHUNK = 1_000_000
@@ -76,7 +76,7 @@ def read_elements(stream: BinaryIO, size: int, transfer_syntax: str, wanted: Col
     """
     inflated: _Inflated | None = None
     if transfer_syntax == DEFLATED:
-        inflated = _inflate(stream)
+        inflated = _Inflated(stream)
         stream, size = BytesIO(inflated.head), len(inflated.head)
     elements = Elements(little_endian=transfer_syntax != BIG_ENDIAN)
     implicit = _is_implicit(stream, transfer_syntax)
@@ -163,7 +163,3 @@ class _Inflated:
         while end < wanted and (chunk := self._next()):
             end += len(chunk)
         return PixelPlace(tag=pixels.tag, length=pixels.length, start=pixels.start, available=end - pixels.start)
-
-
-def _inflate(stream: BinaryIO) -> _Inflated:
-    return _Inflated(stream)

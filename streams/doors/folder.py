@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from streams.doors.header import read_header
+from streams.doors.notes import Note
 from streams.doors.orders import order_in
 from streams.doors.part10 import stored_form
 from streams.doors.pseudonym import Pseudonyms
-from streams.doors.spool import Note, Spool
+from streams.doors.spool import Spool
 from streams.errors import NoRoom, NotDicom
 from streams.events.imaging import OrderPlaced
 from streams.ports import ObjectStore
@@ -79,7 +82,7 @@ class FolderDoor:
         if path.name.startswith(".") or path.suffix == PART:
             return False
         try:
-            size = path.stat().st_size
+            size = path.lstat().st_size
         except FileNotFoundError:
             return False
         if (self._set_of(path) / COMPLETE).exists():
@@ -92,46 +95,52 @@ class FolderDoor:
 
     def _take(self, path: Path, top: Path, now: float) -> Iterator[Note]:
         try:
-            note = self._order(path) if top.name == ORDERS else self._image(path, top)
+            note, why = self._order(path) if top == self.inbox / ORDERS else self._image(path, top)
             self.spool.owe(note)
-        except NoRoom as error:
-            log.warning("left in the folder: %s", error)
+        except (NoRoom, OSError) as error:
+            log.warning("left in the folder: %s", error if isinstance(error, NoRoom) else error.strerror)
+            self._seen[path] = (-1, now)
             return
         self._seen.pop(path, None)
         members = self._sets.get(top)
         if members is not None:
             members.taken, members.touched = members.taken + 1, now
-        path.unlink(missing_ok=True)
+        if why:
+            self._refuse(path, why)
+        else:
+            path.unlink(missing_ok=True)
         yield note
 
-    def _image(self, path: Path, top: Path) -> Note:
-        content = b"" if path.stat().st_size > LARGEST_FILE else path.read_bytes()
+    def _image(self, path: Path, top: Path) -> tuple[Note, str | None]:
+        """What is owed for a file, and why it is none to be read."""
+        content, why = _content(path)
         content = stored_form(content)
         try:
             read_header(content, self.pseudonyms)
         except NotDicom as error:
-            self._refuse(path, str(error))
+            why = why or str(error)
         members = self._sets.setdefault(top, _Set())
         digest = self.objects.put(content)
-        return Note(kind="instance", at=datetime.now(UTC), association=members.association, digest=digest)
+        return Note(kind="instance", at=datetime.now(UTC), association=members.association, digest=digest), why
 
-    def _order(self, path: Path) -> Note:
+    def _order(self, path: Path) -> tuple[Note, str | None]:
         now = datetime.now(UTC)
+        content, why = _content(path)
         try:
-            event = order_in(path.read_bytes(), self.pseudonyms, now).data
+            event = order_in(content, self.pseudonyms, now).data
         except NotDicom as error:
-            self._refuse(path, str(error))
-            digest = self.objects.put(path.read_bytes())
-            return Note(kind="instance", at=now, association=str(uuid.uuid4()), digest=digest)
+            digest = self.objects.put(content)
+            note = Note(kind="instance", at=now, association=str(uuid.uuid4()), digest=digest)
+            return note, why or str(error)
         assert isinstance(event, OrderPlaced)
-        return Note(kind="order", at=now, order=event.order, priority=event.priority)
+        return Note(kind="order", at=now, order=event.order, priority=event.priority), None
 
     def _refuse(self, path: Path, reason: str) -> None:
-        """Keep it where a person finds it, with the reason; the dead letter is owed all the same."""
+        """Keep it where a person finds it, with the reason; its dead letter is owed by now."""
         refused = self.inbox / REFUSED
         refused.mkdir(exist_ok=True)
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{path.name}"
-        os.link(path, refused / name)
+        path.rename(refused / name)
         (refused / f"{name}.why.txt").write_text(f"{reason}\n", encoding="utf-8")
 
     def _end(self, top: Path, complete: set[Path], now: float) -> Iterator[Note]:
@@ -142,10 +151,27 @@ class FolderDoor:
         if any(self._set_of(p) == top for p in _files(self.inbox) if p.name != COMPLETE and not p.name.startswith(".")):
             return  # a file of it is still growing
         note = Note(kind="closed", at=datetime.now(UTC), association=members.association, how="folder-complete")
-        self.spool.owe(note)
+        self.spool.owe(note, always=True)
         del self._sets[top]
         _remove(top, self.inbox)
         yield note
+
+
+def _content(path: Path) -> tuple[bytes, str | None]:
+    """The bytes of a file; none, and why, where it is not one to be read: a link may lead out of the folder."""
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return b"", "a symbolic link, not a file"
+    with os.fdopen(opened, "rb") as file:
+        found = os.fstat(opened)
+        if not stat.S_ISREG(found.st_mode):
+            return b"", "not a file, but a pipe or a device"
+        if found.st_size > LARGEST_FILE:
+            return b"", f"a file of {found.st_size} bytes: over {LARGEST_FILE} are not taken"
+        return file.read(), None
 
 
 def asyncio_time() -> float:

@@ -1,221 +1,242 @@
-"""The header of a stored object as facts for stages; what is wrong with it already, in a sentence."""
+"""From the bytes of one instance to the facts that stages may know; no pixel is decoded, no name passes."""
 
 from __future__ import annotations
 
-import math
-import struct
+import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO, Literal, cast
 
-from pydicom.datadict import keyword_dict
 from pydicom.uid import UID
 
-from streams.doors.elements import DOUBLE_PIXELS, FLOAT_PIXELS, IMPLICIT, Elements, PixelPlace, read_elements
-from streams.doors.part10 import DICOMDIR_CLASS, UNDEFINED, read_meta, uid_text
+from streams.doors import vocabulary
+from streams.doors.elements import Elements, read_elements
+from streams.doors.part10 import DICOMDIR_CLASS, Meta, read_meta, uid_text
+from streams.doors.pixels import Shape, pixel_fault, shape_fault
 from streams.doors.pseudonym import Pseudonyms
-from streams.doors.vocabulary import body_part, code_string, device_name, known_kernel, known_words
+from streams.doors.values import GarbledValue, age_years, decimal, decimals, integer, person_text, text, unsigned
 from streams.errors import NotDicom
 from streams.events.identifiers import digest_of, is_uid
 from streams.events.imaging import InstanceFacts, SeriesFacts, StudyFacts
 
-LARGEST_IMAGE = 2_000_000_000
-"""Bytes of pixels that one instance may claim."""
-ALLOWED_ALLOCATED = (1, 8, 16, 32, 64)
-PIXEL_CLASSES = ("Image Storage", "Film")
-_TEXT = (  # noqa: SIM905  # a list of 40 words reads better so
-    "StudyInstanceUID SeriesInstanceUID SOPInstanceUID SOPClassUID PatientID IssuerOfPatientID PatientAge PatientSex "
-    "PatientBirthDate StudyDate AccessionNumber StudyDescription SeriesDescription ProtocolName Modality "
-    "SeriesNumber InstanceNumber BodyPartExamined ConvolutionKernel ContrastBolusAgent ContrastBolusRoute "
-    "ContrastBolusVolume Manufacturer ManufacturerModelName PixelSpacing GantryDetectorTilt ViewPosition "
-    "ImageLaterality ImagePositionPatient ImageOrientationPatient SliceThickness ImageType AcquisitionNumber "
-    "ImagesInAcquisition NumberOfFrames"
-).split()
-_NUMBERS = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel")
-_TAGS = {name: int(keyword_dict[name]) for name in (*_TEXT, *_NUMBERS)}
+SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
+IMAGE_TYPE, STUDY_DATE, ACCESSION, MODALITY = 0x00080008, 0x00080020, 0x00080050, 0x00080060
+MANUFACTURER, MODEL, PROTOCOL = 0x00080070, 0x00081090, 0x00181030
+STUDY_TEXT, SERIES_TEXT = 0x00081030, 0x0008103E
+PATIENT, ISSUER, BIRTH_DATE, SEX, AGE = 0x00100020, 0x00100021, 0x00100030, 0x00100040, 0x00101010
+AGENT, AGENT_CODES, ROUTE, VOLUME = 0x00180010, 0x00180012, 0x00181040, 0x00181041
+BODY_PART, THICKNESS, TILT, KERNEL, VIEW = 0x00180015, 0x00180050, 0x00181120, 0x00181210, 0x00185101
+SERIES_NUMBER, ACQUISITION, INSTANCE_NUMBER = 0x00200011, 0x00200012, 0x00200013
+POSITION, ORIENTATION, SIDE, IMAGE_SIDE, COUNT = 0x00200032, 0x00200037, 0x00200060, 0x00200062, 0x00201002
+SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS = 0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011
+SPACING, BITS, INTERCEPT, SLOPE = 0x00280030, 0x00280100, 0x00281052, 0x00281053
+
+WANTED = frozenset(v for k, v in globals().items() if k.isupper() and isinstance(v, int))
+_NO_CONTRAST = frozenset({"", "NONE", "NO", "N", "0", "NATIVE", "WITHOUT"})
+_LOCALIZERS = frozenset({"LOCALIZER", "SCOUT", "TOPOGRAM"})
+_UNIT_SLACK = 0.02
+_UID_FAMILY = "2.25."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """What stages may know of one stored object."""
+    """What one instance says of its study, its series and itself."""
 
     study: StudyFacts
     series: SeriesFacts
     instance: InstanceFacts
 
 
-class _Values:
-    """The values of a header by keyword, read leniently."""
-
-    def __init__(self, elements: Elements) -> None:
-        self._elements = elements
-
-    def text(self, name: str) -> str:
-        return self._elements.values.get(_TAGS[name], b"").decode("utf-8", "replace").strip(" \0")
-
-    def uid(self, name: str) -> str:
-        return uid_text(self._elements.values.get(_TAGS[name], b""))
-
-    def numbers(self, name: str, count: int) -> tuple[float, ...] | None:
-        """Decimal strings; None unless exactly `count` finite ones stand there."""
-        parts = self.text(name).split("\\")
-        try:
-            values = tuple(float(part) for part in parts)
-        except ValueError:
-            return None
-        return values if len(values) == count and all(math.isfinite(v) for v in values) else None
-
-    def number(self, name: str) -> float | None:
-        found = self.numbers(name, 1)
-        return found[0] if found else None
-
-    def whole(self, name: str) -> int | None:
-        found = self.number(name)
-        return int(found) if found is not None and abs(found) < 1 << 31 else None
-
-    def short(self, name: str) -> int:
-        value = self._elements.values.get(_TAGS[name], b"")
-        if len(value) < 2:  # noqa: PLR2004  # a US is two bytes
-            return 0
-        return int(struct.unpack("<H" if self._elements.little_endian else ">H", value[:2])[0])
-
-    def has(self, name: str) -> bool:
-        return bool(self.text(name))
-
-
 def read_header(content: bytes, pseudonyms: Pseudonyms) -> Header:
-    """The facts of a stored Part 10 object; pixels are not decoded.
+    """The facts of a DICOM file (PS3.10) in memory.
 
     Raises:
-        NotDicom: no DICOM, or without valid UIDs that name its study, series and instance.
+        NotDicom: no DICOM, or nothing that names study and series; the text says which.
     """
-    stream = BytesIO(content)
+    return _read(BytesIO(content), len(content), digest_of(content), pseudonyms)
+
+
+def read_stored(path: Path, digest: str, pseudonyms: Pseudonyms) -> Header:
+    """The facts of a stored object: only its header is read.
+
+    Raises:
+        NotDicom.
+    """
+    with _mapped(path) as (stream, size):
+        return _read(stream, size, digest, pseudonyms)
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """The file as a stream whose read() never reserves more than there is."""
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        if not size:
+            yield BytesIO(), 0
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            yield cast("BinaryIO", mapped), size
+
+
+def _read(stream: BinaryIO, size: int, digest: str, pseudonyms: Pseudonyms) -> Header:
     meta = read_meta(stream)
     if meta.sop_class == DICOMDIR_CLASS:
-        raise NotDicom("a DICOMDIR: it lists files and holds no image; its files are taken by themselves")
-    syntax = meta.transfer_syntax or IMPLICIT
-    elements = read_elements(stream, len(content), syntax, _TAGS.values())
-    values = _Values(elements)
-    study = _named(values, "StudyInstanceUID", "", "a Study Instance UID")
-    _named(values, "SeriesInstanceUID", "", "a Series Instance UID")
-    _named(values, "SOPInstanceUID", meta.sop_instance, "a SOP Instance UID")
+        raise NotDicom("a DICOMDIR: a directory of other files, no image")
+    elements = read_elements(stream, size, meta.transfer_syntax, WANTED)
+    study = _uid(elements, STUDY, "Study Instance UID (0020,000D)")
+    series = _uid(elements, SERIES, "Series Instance UID (0020,000E)")
     return Header(
-        study=_study(values, study, pseudonyms),
-        series=_series(values),
-        instance=_instance(values, content, meta.sop_class, meta.sop_instance, syntax, elements),
+        study=_study_facts(elements, study, pseudonyms),
+        series=_series_facts(elements, series),
+        instance=_instance_facts(elements, meta, stream, (digest, size)),
     )
 
 
-def _named(values: _Values, keyword: str, otherwise: str, what: str) -> str:
-    uid = values.uid(keyword) or otherwise
-    if not uid:
-        raise NotDicom(f"DICOM without {what}")
-    if not is_uid(uid):
-        raise NotDicom(f"DICOM with {what} that is none (PS3.5 9.1)")
-    return uid
+def _uid(elements: Elements, tag: int, name: str) -> str:
+    value = uid_text(elements.values.get(tag, b""))
+    if not value:
+        raise NotDicom(f"no {name}" + (f": {elements.broken}" if elements.broken else ""))
+    if not is_uid(value):
+        raise NotDicom(f"its {name} is no UID (PS3.5 9.1)")
+    return value
 
 
-def _study(values: _Values, study: str, pseudonyms: Pseudonyms) -> StudyFacts:
-    sex = values.text("PatientSex").upper()
+def _study_facts(elements: Elements, study: str, pseudonyms: Pseudonyms) -> StudyFacts:
+    sex = text(elements, SEX).upper()
     return StudyFacts(
         study=study,
-        patient=pseudonyms.patient(values.text("PatientID"), values.text("IssuerOfPatientID"), study),
-        order=pseudonyms.order(values.text("AccessionNumber")),
-        age_years=_age(values),
-        sex=sex if sex in ("M", "F", "O") else None,  # type: ignore[arg-type]  # narrowed by the tuple
-        description=known_words(values.text("StudyDescription")),
+        patient=pseudonyms.patient(person_text(elements, PATIENT), person_text(elements, ISSUER), study),
+        order=pseudonyms.order(person_text(elements, ACCESSION)),
+        age_years=age_years(text(elements, AGE), text(elements, BIRTH_DATE), text(elements, STUDY_DATE)),
+        sex=cast("Literal['M', 'F', 'O']", sex) if sex in ("M", "F", "O") else None,
+        description=vocabulary.known_words(text(elements, STUDY_TEXT)),
     )
 
 
-def _age(values: _Values) -> int | None:
-    """Whole years, from Patient Age (0010,1010) or from the birth date at the study's date."""
-    age = values.text("PatientAge")
-    if len(age) == 4 and age[:3].isdecimal() and age[3] in "DWMY":  # noqa: PLR2004  # PS3.5 6.2, AS
-        return int(age[:3]) // {"Y": 1, "M": 12, "W": 52, "D": 365}[age[3]]
-    born, taken = values.text("PatientBirthDate"), values.text("StudyDate")
-    if len(born) == len(taken) == 8 and born.isdecimal() and taken.isdecimal():  # noqa: PLR2004  # YYYYMMDD
-        years = int(taken[:4]) - int(born[:4]) - (taken[4:] < born[4:])
-        return years if 0 <= years < 150 else None  # noqa: PLR2004  # nobody is older
-    return None
-
-
-def _series(values: _Values) -> SeriesFacts:
-    spacing = values.numbers("PixelSpacing", 2)
-    words = f"{values.text('SeriesDescription')} {values.text('ProtocolName')}"
-    contrast = any(values.has(n) for n in ("ContrastBolusAgent", "ContrastBolusRoute", "ContrastBolusVolume"))
+def _series_facts(elements: Elements, series: str) -> SeriesFacts:
+    spacing = _quiet(elements, SPACING, 2)
+    tilt = _quiet(elements, TILT, 1)
+    side = (text(elements, IMAGE_SIDE) or text(elements, SIDE)).upper()
+    view = vocabulary.code_string(text(elements, VIEW))
     return SeriesFacts(
-        series=values.uid("SeriesInstanceUID"),
-        modality=code_string(values.text("Modality")),
-        number=values.whole("SeriesNumber"),
-        body_part=body_part(values.text("BodyPartExamined")),
-        description=known_words(words),
-        kernel=known_kernel(values.text("ConvolutionKernel")),
-        contrast=contrast,
-        manufacturer=device_name(values.text("Manufacturer")),
-        model=device_name(values.text("ManufacturerModelName")),
+        series=series,
+        modality=vocabulary.code_string(text(elements, MODALITY)),
+        number=integer(elements, SERIES_NUMBER),
+        body_part=vocabulary.body_part(text(elements, BODY_PART)),
+        description=vocabulary.known_words(f"{text(elements, SERIES_TEXT)} {text(elements, PROTOCOL)}"),
+        kernel=vocabulary.known_kernel(text(elements, KERNEL)),
+        contrast=AGENT_CODES in elements.sequences
+        or any(text(elements, tag).upper() not in _NO_CONTRAST for tag in (AGENT, AGENT_CODES, ROUTE, VOLUME)),
+        manufacturer=vocabulary.device_name(text(elements, MANUFACTURER)),
+        model=vocabulary.device_name(text(elements, MODEL)),
         pixel_spacing_mm=(spacing[0], spacing[1]) if spacing else None,
-        tilt_deg=values.number("GantryDetectorTilt"),
-        view=code_string(f"{values.text('ImageLaterality')} {values.text('ViewPosition')}".strip()),
+        tilt_deg=tilt[0] if tilt else None,
+        view=(side if side in ("L", "R", "B") and view else "") + view,
     )
 
 
-def _instance(
-    values: _Values, content: bytes, sop_class: str, sop_instance: str, syntax: str, elements: Elements
-) -> InstanceFacts:
-    kind = [part.strip().upper() for part in values.text("ImageType").split("\\")]
-    position = values.numbers("ImagePositionPatient", 3)
-    orientation = values.numbers("ImageOrientationPatient", 6)
-    frames = values.whole("NumberOfFrames") or 1
-    named_class = values.uid("SOPClassUID") or sop_class
+def _instance_facts(elements: Elements, meta: Meta, stream: BinaryIO, stored: tuple[str, int]) -> InstanceFacts:
+    digest, size = stored
+    instance = uid_text(elements.values.get(SOP_INSTANCE, b"")) or meta.sop_instance
+    named = is_uid(instance)
+    sop_class = uid_text(elements.values.get(SOP_CLASS, b"")) or meta.sop_class
+    position, orientation = _quiet(elements, POSITION, 3), _quiet(elements, ORIENTATION, 6)
+    thickness = _quiet(elements, THICKNESS, 1)
+    image_type = [part.strip() for part in text(elements, IMAGE_TYPE).upper().split("\\")]
+    fault = None if named else "no SOP Instance UID (0008,0018)" if not instance else "its SOP Instance UID is no UID"
     return InstanceFacts(
-        instance=values.uid("SOPInstanceUID") or sop_instance,
-        sop_class=named_class if is_uid(named_class) else "",
-        digest=digest_of(content),
-        size=len(content),
-        transfer_syntax=syntax,
-        number=values.whole("InstanceNumber"),
-        position_mm=position,  # type: ignore[arg-type]  # three numbers, as asked for
-        orientation=orientation,  # type: ignore[arg-type]  # six numbers, as asked for
-        thickness_mm=values.number("SliceThickness"),
-        rows=values.short("Rows"),
-        columns=values.short("Columns"),
-        frames=frames,
-        localizer="LOCALIZER" in kind,
-        derived=len(kind) > 1 and kind[0] == "DERIVED" and kind[1] == "SECONDARY",
-        acquisition=values.whole("AcquisitionNumber"),
-        images_in_acquisition=values.whole("ImagesInAcquisition"),
-        fault=_fault(values, elements, syntax, frames, named_class),
+        # an instance without a name of its own is named by its bytes, so that its study still hears of it
+        instance=instance if named else f"{_UID_FAMILY}{int(digest[:32], 16)}",
+        sop_class=sop_class if is_uid(sop_class) else "",
+        digest=digest,
+        size=size,
+        transfer_syntax=meta.transfer_syntax if is_uid(meta.transfer_syntax) else "",
+        number=integer(elements, INSTANCE_NUMBER),
+        position_mm=cast("tuple[float, float, float] | None", position),
+        orientation=cast("tuple[float, float, float, float, float, float] | None", orientation),
+        thickness_mm=thickness[0] if thickness and thickness[0] > 0 else None,
+        rows=unsigned(elements, ROWS, 0),
+        columns=unsigned(elements, COLUMNS, 0),
+        frames=max(integer(elements, FRAMES) or 1, 0),
+        localizer=bool(_LOCALIZERS.intersection(image_type)),
+        derived=image_type[:2] == ["DERIVED", "SECONDARY"],
+        acquisition=integer(elements, ACQUISITION),
+        images_in_acquisition=integer(elements, COUNT),
+        fault=fault or _fault(elements, meta, sop_class, stream),
     )
 
 
-def _fault(values: _Values, elements: Elements, syntax: str, frames: int, sop_class: str) -> str | None:
-    """The first thing that is wrong by the header alone; None: nothing."""
+def _fault(elements: Elements, meta: Meta, sop_class: str, stream: BinaryIO) -> str | None:
+    """The first thing that the header shows to be wrong, as a sentence."""
+    if not meta.transfer_syntax:
+        return "no Transfer Syntax UID (0002,0010)"
+    syntax = UID(meta.transfer_syntax if is_uid(meta.transfer_syntax) else "")  # pydicom logs what is none
+    if not syntax.is_transfer_syntax:
+        return f"unknown transfer syntax {meta.transfer_syntax[:64]!r}"
     if elements.broken:
         return elements.broken
-    if not UID(syntax).is_transfer_syntax:
-        return f"unknown transfer syntax {syntax[:64]}"
-    for name, count in (("ImagePositionPatient", 3), ("ImageOrientationPatient", 6)):
-        if values.has(name) and values.numbers(name, count) is None:
-            return f"{name} is not {count} finite numbers"
     if elements.pixels is None:
-        name = UID(sop_class).name if is_uid(sop_class) else ""
-        return "no pixel data" if any(kind in name for kind in PIXEL_CLASSES) else None
-    return _pixel_fault(values, elements.pixels, syntax, frames)
+        return "no pixels, though its SOP class has them" if _has_pixels(sop_class) else None
+    frames = integer(elements, FRAMES)
+    shape = Shape(
+        rows=unsigned(elements, ROWS, 0),
+        columns=unsigned(elements, COLUMNS, 0),
+        frames=1 if frames is None else frames,
+        samples=unsigned(elements, SAMPLES, 1),
+        bits=unsigned(elements, BITS, 16),
+        photometric=text(elements, PHOTOMETRIC),
+    )
+    return (
+        shape_fault(shape)
+        or pixel_fault(stream, shape, elements.pixels, compressed=syntax.is_encapsulated)
+        or _geometry_fault(elements)
+    )
 
 
-def _pixel_fault(values: _Values, pixels: PixelPlace, syntax: str, frames: int) -> str | None:
-    rows, columns = values.short("Rows"), values.short("Columns")
-    if not rows or not columns:
-        return f"pixel data without Rows and Columns ({rows} x {columns})"
-    allocated = {FLOAT_PIXELS: 32, DOUBLE_PIXELS: 64}.get(pixels.tag, values.short("BitsAllocated"))
-    if allocated not in ALLOWED_ALLOCATED:
-        return f"Bits Allocated is {allocated}"
-    samples = values.short("SamplesPerPixel") or 1
-    expected = (rows * columns * samples * max(frames, 1) * allocated + 7) // 8
-    if expected > LARGEST_IMAGE:
-        return f"claims {rows} x {columns} x {frames} pixels, {expected} bytes: more than one image may have"
-    if pixels.length == UNDEFINED or UID(syntax).is_encapsulated:
-        return None
-    if pixels.available < expected or pixels.length < expected:
-        there = min(pixels.available, pixels.length)
-        return f"truncated: {there} of {expected} bytes of pixel data"
+def _geometry_fault(elements: Elements) -> str | None:
+    """What is no number, or no geometry, in the Image Plane module (PS3.3 C.7.6.2.1.1)."""
+    try:
+        decimals(elements, POSITION, 3, "Image Position (0020,0032)")
+        orientation = decimals(elements, ORIENTATION, 6, "Image Orientation (0020,0037)")
+        spacing = decimals(elements, SPACING, 2, "Pixel Spacing (0028,0030)")
+        for tag, name in _SINGLES:
+            decimal(elements, tag, name)
+    except GarbledValue as error:
+        return str(error)
+    if orientation and not _is_frame(orientation):
+        return "Image Orientation (0020,0037) is not two unit vectors at a right angle"
+    if spacing and min(spacing) <= 0:
+        return "Pixel Spacing (0028,0030) is not positive"
     return None
+
+
+_SINGLES = (
+    (THICKNESS, "Slice Thickness (0018,0050)"),
+    (TILT, "Gantry/Detector Tilt (0018,1120)"),
+    (INTERCEPT, "Rescale Intercept (0028,1052)"),
+    (SLOPE, "Rescale Slope (0028,1053)"),
+)
+
+
+def _is_frame(six: tuple[float, ...]) -> bool:
+    row, column = six[:3], six[3:]
+    lengths = (sum(x * x for x in row), sum(x * x for x in column))
+    across = sum(a * b for a, b in zip(row, column, strict=True))
+    return all(abs(length - 1) <= 2 * _UNIT_SLACK for length in lengths) and abs(across) <= _UNIT_SLACK
+
+
+def _quiet(elements: Elements, tag: int, count: int) -> tuple[float, ...] | None:
+    """Decimals, None where they are garbled: the fault says so."""
+    try:
+        return decimals(elements, tag, count, "")
+    except GarbledValue:
+        return None
+
+
+def _has_pixels(sop_class: str) -> bool:
+    """By the class's keyword: all image classes of PS3.4 B.5 carry "Image" in theirs."""
+    keyword = UID(sop_class).keyword if is_uid(sop_class) else ""
+    return "Image" in keyword and keyword.endswith(("Storage", "StorageTrial", "StorageRetired"))

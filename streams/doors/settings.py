@@ -29,3 +29,7 @@ class DoorSettings:
     pdu_bytes: int = 131_072
     silence_s: float = 60.0
     """An association that says nothing for so long is aborted."""
+    largest_object: int = 2_000_000_000
+    """Bytes of one instance; a longer one ends its association."""
+    finish_s: float = 10.0
+    """How long associations that run may take to end when the door closes."""

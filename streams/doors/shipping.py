@@ -6,19 +6,23 @@ import asyncio
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import TypeVar
 
-from streams.doors.header import Header, read_header
+from streams.doors.header import Header, read_stored
+from streams.doors.notes import Note
 from streams.doors.pseudonym import Pseudonyms
-from streams.doors.spool import Note, Spool
+from streams.doors.spool import Owed, Spool
 from streams.errors import NotDicom, ObjectMissing, TryAgain
 from streams.events.envelope import Envelope, timestamp, to_kafka
 from streams.events.identifiers import EventId, named_id
 from streams.events.imaging import InstancesStored, OrderPlaced, SeriesClosed
 from streams.flow import DEADLETTERS, addressed
 from streams.ports import EventLog, Message, ObjectStore
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +31,21 @@ GROUP_MOST = 50
 BATCH_MOST = 500
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
-_Owed = tuple[int, Note]
-
 
 @dataclass(slots=True)
 class _Association:
-    """What an association has brought so far: study to series to count."""
+    """What an association has brought so far: study to series to its instances."""
 
-    studies: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+    studies: dict[str, dict[str, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
 
 
 @dataclass(slots=True)
 class Shipper:
-    """Ships what a door owes, in order; lives in the door's event loop."""
+    """Ships what a door owes, in the order of the spool; lives in the door's event loop.
+
+    A crash repeats the last batch: event ids come from what an event is about, and stages take an instance
+    that comes twice as one.
+    """
 
     door: str
     spool: Spool
@@ -48,33 +54,42 @@ class Shipper:
     log: EventLog
     stored: Callable[[int], None] = lambda _count: None
     """Told how many instances have an event that Kafka has acknowledged."""
-    _queue: asyncio.Queue[_Owed] = field(default_factory=asyncio.Queue)
-    _number: int = 0
     _associations: dict[str, _Association] = field(default_factory=lambda: defaultdict(_Association))
+    _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
     def recover(self) -> None:
-        """Take up what an earlier process still owed; before the first `take`."""
-        for note in self.spool.recovered:
-            self.take(note)
-        self.spool.recovered.clear()
+        """Say the end of associations that an earlier process did not live to see; before `run`."""
+        is_open: dict[str, bool] = {}
+        for note in self.spool.waiting:
+            if note.kind != "order":
+                is_open[note.association] = note.kind == "instance"
+        for association in (name for name, still in is_open.items() if still):
+            self.spool.owe(Note(kind="closed", at=datetime.now(UTC), association=association), always=True)
 
-    def take(self, note: Note) -> None:
-        """A note that is durable, in the order of owing; in the event loop's thread."""
-        self._number += 1
+    def take(self, _note: Note) -> None:
+        """A note is durable: the spool hands it over in its order; in the event loop's thread."""
         self._idle.clear()
-        self._queue.put_nowait((self._number, note))
+        self._woken.set()
 
     async def run(self) -> None:
-        """Ship for ever; what Kafka does not take is tried again."""
+        """Ship for ever; what Kafka does not take is tried again.
+
+        Raises:
+            DoorClosed: the spool has failed; the door is to be started again.
+        """
         while True:
-            if self._queue.empty():
+            self._woken.clear()
+            batch = self.spool.take(BATCH_MOST)
+            if not batch:
                 self._idle.set()
-            batch = await self._batch()
-            messages = await asyncio.to_thread(self._messages, [note for _, note in batch])
-            await self._send(messages)
-            self.spool.shipped(batch[-1][0])
-            self.stored(sum(note.kind == "instance" for _, note in batch))
+                await self._woken.wait()
+                continue
+            self._idle.clear()
+            batch += await self._more(batch)
+            await self._ship([owed.note for owed in batch])
+            self.spool.shipped(batch[-1].number)
+            self.stored(sum(owed.note.kind == "instance" for owed in batch))
 
     async def drained(self, patience_s: float) -> bool:
         """Wait until nothing is owed; False: not in time (the spool keeps it)."""
@@ -84,75 +99,92 @@ class Shipper:
             return False
         return True
 
-    async def _batch(self) -> list[_Owed]:
-        """The first note and what comes within 100 ms, no further than the end of an association."""
-        batch = [await self._queue.get()]
+    async def _more(self, first: Sequence[Owed]) -> list[Owed]:
+        """What comes within 100 ms, no further than the end of an association."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + GROUP_WITHIN_S
-        while batch[-1][1].kind == "instance" and len(batch) < BATCH_MOST:
+        more: list[Owed] = []
+        latest: Sequence[Owed] = first
+        while all(owed.note.kind == "instance" for owed in latest) and len(first) + len(more) < BATCH_MOST:
             try:
-                batch.append(await asyncio.wait_for(self._queue.get(), deadline - loop.time()))
+                await asyncio.wait_for(self._woken.wait(), deadline - loop.time())
             except TimeoutError:
                 break
-        return batch
+            self._woken.clear()
+            latest = self.spool.take(BATCH_MOST - len(first) - len(more))
+            more += latest
+        return more
+
+    async def _ship(self, notes: Sequence[Note]) -> None:
+        """Stored instances first; ends of associations once those are acknowledged."""
+        read = await self._patiently(lambda: asyncio.to_thread(self._read_all, notes))
+        stored = self._stored(read)
+        stored += [self._dead_letter(note, found) for note, found in read if isinstance(found, str)]
+        stored += [message for note in notes if note.kind == "order" for message in self._ordered(note)]
+        await self._send(stored)
+        await self._send([message for note in notes if note.kind == "closed" for message in self._closed(note)])
 
     async def _send(self, messages: Sequence[Message]) -> None:
+        if messages:
+            await self._patiently(lambda: self.log.send(messages))
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try for ever: what is owed stays owed."""
         pause = FIRST_PAUSE_S
-        while messages:
+        while True:
             try:
-                await self.log.send(messages)
-            except TryAgain as error:
-                log.warning("%d events wait for Kafka, %d are owed: %s", len(messages), self.spool.owed, error)
+                return await attempt()
+            except (TryAgain, OSError) as error:
+                log.warning("%d events are owed and wait: %s", self.spool.owed, error)
                 await asyncio.sleep(pause)  # nothing tells that Kafka is back but asking it
                 pause = min(2 * pause, LONGEST_PAUSE_S)
-            else:
-                return
 
-    def _messages(self, notes: Iterable[Note]) -> list[Message]:
-        groups: dict[tuple[str, str, str], list[tuple[Note, Header]]] = defaultdict(list)
-        messages: list[Message] = []
-        for note in notes:
-            if note.kind != "instance":
-                messages += self._stored(groups)
-                groups.clear()
-                messages += self._closed(note) if note.kind == "closed" else self._ordered(note)
-                continue
-            try:
-                header = read_header(self.objects.path(note.digest).read_bytes(), self.pseudonyms)
-            except (NotDicom, ObjectMissing) as error:
-                messages.append(self._dead_letter(note, str(error)))
-                continue
-            groups[note.association, header.study.study, header.series.series].append((note, header))
-        return messages + self._stored(groups)
+    def _read_all(self, notes: Sequence[Note]) -> list[tuple[Note, Header | str]]:
+        return [(note, self._read(note)) for note in notes if note.kind == "instance"]
 
-    def _stored(self, groups: dict[tuple[str, str, str], list[tuple[Note, Header]]]) -> list[Message]:
+    def _read(self, note: Note) -> Header | str:
+        """The header, or why there is none."""
+        try:
+            return read_stored(self.objects.path(note.digest), note.digest, self.pseudonyms)
+        except (NotDicom, ObjectMissing) as error:
+            return str(error)
+
+    def _stored(self, read: Sequence[tuple[Note, Header | str]]) -> list[Message]:
+        groups: dict[tuple[str, str, str], dict[str, tuple[Note, Header]]] = defaultdict(dict)
+        for note, header in read:
+            if isinstance(header, str):
+                continue
+            study, series = header.study.study, header.series.series
+            groups[note.association, study, series].setdefault(note.digest, (note, header))
+            self._associations[note.association].studies[study][series].add(header.instance.instance)
         messages = []
-        for (association, study, series), members in groups.items():
-            self._associations[association].studies[study][series] += len(members)
+        for (association, _, _), by_digest in groups.items():
+            members = list(by_digest.values())
             for start in range(0, len(members), GROUP_MOST):
                 messages += self._group(association, members[start : start + GROUP_MOST])
         return messages
 
     def _group(self, association: str, members: list[tuple[Note, Header]]) -> list[Message]:
-        (_, first), (last, _) = members[0], members[-1]
+        (_, first), last = members[0], max(note.at for note, _ in members)
         event = InstancesStored(
             facts=first.study,
             series=first.series,
             instances=tuple(header.instance for _, header in members),
             door=self.door,
             association=association,
-            stored_at=last.at,
+            stored_at=last,
         )
         digests = sorted(note.digest for note, _ in members)
         return self._addressed(
-            named_id("instances", association, *digests), last.at, event, first.study.study, association
+            named_id("instances", association, *digests), last, event, first.study.study, association
         )
 
     def _closed(self, note: Note) -> list[Message]:
         brought = self._associations.pop(note.association, _Association())
         messages: list[Message] = []
-        for study, counts in brought.studies.items():
-            event = SeriesClosed(study=study, association=note.association, how=note.how, counts=dict(counts))
+        for study, series in brought.studies.items():
+            counts = {uid: len(instances) for uid, instances in sorted(series.items())}
+            event = SeriesClosed(study=study, association=note.association, how=note.how, counts=counts)
             identity = named_id("closed", note.association, study)
             messages += self._addressed(identity, note.at, event, study, note.association)
         return messages
