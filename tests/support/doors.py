@@ -112,6 +112,7 @@ async def dimse_door(
 def send(port: int, files: Sequence[bytes], *, how: str = "release", title: str = "WETREAD") -> list[int]:
     """Send files as one association, as a real SCU does; the statuses, none where it is not accepted."""
     entity = AE(ae_title="TESTER")
+    entity.dimse_timeout = 5
     datasets = [dcmread(io.BytesIO(content)) for content in files]
     for sop_class, syntax in sorted(
         {(d.file_meta.MediaStorageSOPClassUID, d.file_meta.TransferSyntaxUID) for d in datasets}
@@ -122,8 +123,9 @@ def send(port: int, files: Sequence[bytes], *, how: str = "release", title: str 
         return []
     connection: Any = association.dul.socket
     connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    answers = [association.send_c_store(each) for each in datasets]
-    association.release() if how == "release" else association.abort()
+    answers = [association.send_c_store(each) for each in datasets if association.is_established]
+    if association.is_established:
+        association.release() if how == "release" else association.abort()
     return [int(answer.get("Status", -1)) for answer in answers]
 
 
