@@ -53,7 +53,7 @@ class ObjectFolder:
         digest = digest_of(content)
         target = self._place(digest)
         if target.exists():
-            _sync_folder(target.parent)  # another thread may have renamed, but not yet synced, it
+            self._sync_names(target)  # another thread may have renamed, but not yet synced, it
             return digest
         free = self._free(self._root)
         if free - len(content) < self._reserve:
@@ -94,7 +94,7 @@ class ObjectFolder:
         return self._root / digest[:2] / digest[2:4] / digest
 
     def _write(self, target: Path, content: bytes) -> None:
-        self._make_folders(target.parent)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self._fresh / secrets.token_hex(16)
         try:
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -108,16 +108,19 @@ class ObjectFolder:
             fresh.replace(target)
         finally:
             fresh.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        self._sync_names(target)
 
-    def _make_folders(self, folder: Path) -> None:
-        """Make root/ab/cd so that a power cut does not take it away."""
-        if folder in self._durable:
-            return
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _sync_folder(folder.parent)
-        _sync_folder(self._root)
-        self._durable.add(folder)
+    def _sync_names(self, target: Path) -> None:
+        """Sync the folder of the object, and those above it that are not known to be durable.
+
+        From below upwards, once the bytes are synced: a journalling file system has by then committed the
+        folders above together with the bytes, so that their syncs cost next to nothing.
+        """
+        _sync_folder(target.parent)
+        for folder in (target.parent, target.parent.parent):
+            if folder not in self._durable:
+                _sync_folder(folder.parent)
+                self._durable.add(folder)
 
     def _sweep(self) -> None:
         """Remove what a crash has left half written; what is young may be another process's."""
