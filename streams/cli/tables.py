@@ -81,25 +81,24 @@ def alerts(ledger: Ledger, names: Mapping[str, str], limit: int = 8) -> Table:
 
 
 def outcomes(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """Each study with its outcome and reason, place, alert and times (rows of `send --wait`)."""
+    """Each study with its outcome and reason, place, alert and score, and the time from its last slice to the alert."""
     table = Table(title="Every study, and how it ended", box=box.SIMPLE_HEAD, title_justify="left", expand=True)
-    table.add_column("study, and why it ended so", ratio=1)
-    table.add_column("outcome", no_wrap=True)
-    for column in ("place", "alert", "last slice\nto alert", "of it\nmodel"):
-        table.add_column(column, no_wrap=True, justify="right")
+    table.add_column("study", ratio=1)
+    for column in ("outcome", "place", "alert", "to alert\n(model)"):
+        table.add_column(column, no_wrap=True, justify="left" if column == "outcome" else "right")
     for row in rows:
         times, told, revision = row["times"], row["alerts"], row["revision"]
         name = row.get("name") or row.get("file") or short(row["study"] or "")
         scores = " ".join(f"{f['score']:.2f}" for f in row["findings"])
+        later = f" (revision {revision})" if revision > 1 else ""
+        why = f"\n{row['reason']}" if row["reason"] and row["outcome"] != "analysed" else ""
+        seconds, model = times["seconds_to_alert"], times["model_seconds"]
         table.add_row(
-            Text.assemble(
-                (name, "bold"), f" (revision {revision})" if revision > 1 else "", ("\n" + row["reason"], "dim")
-            ),
+            Text.assemble(name, later, (why, "dim")),
             Text(row["outcome"], style=STYLE.get(row["outcome"], "bold red")),
             str(row["place"] or ""),
             Text(f"ALERT {scores}" if told else scores, style="bold red" if told else ""),
-            _seconds(times["seconds_to_alert"]),
-            _seconds(times["model_seconds"]),
+            f"{seconds:.2f} s ({model:.2f} s)" if seconds is not None and model is not None else "",
         )
     return table
 
@@ -113,10 +112,6 @@ def receipts(rows: Iterable[Mapping[str, Any]]) -> Table:
         name = row["study"] or row["file"]
         table.add_row(name, str(row["sent"]), str(row["stored"]), "; ".join(row["refused"]))
     return table
-
-
-def _seconds(value: float | None) -> str:
-    return f"{value:.2f} s" if value is not None else ""
 
 
 def _study(line: StudyLine, names: Mapping[str, str]) -> str:
