@@ -5,10 +5,31 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from tests.bench import latency, open_studies
+from tests.bench import latency, open_studies, transport
 from tests.bench.table import Section, write
 
+TRANSPORT_NOTES = (
+    "Events of 1 KB on 8 partitions of a real Kafka, each way in a process of its own, in turns; medians over the",
+    "rounds. The step says one event for each that it hears, so it stands beside a bare agent that sends one too.",
+)
+
+
+def transport_section(quick: bool) -> Section:
+    """CPU per event: bare Faust, our window, the whole step, in turns."""
+    text = transport.table(events=4_000, rounds=1) if quick else transport.table()
+    head, _rule, *rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.splitlines()]
+    return Section(
+        name="transport",
+        title="CPU per event of the transport and of the step",
+        goal="transport and window against a bare Faust agent <= 1.1; the whole guaranteed step with Redis <= 2.",
+        columns=head,
+        rows=tuple(rows),
+        notes=TRANSPORT_NOTES,
+    )
+
+
 SECTIONS: dict[str, Callable[[bool], Section]] = {
+    "transport": transport_section,
     "latency": latency.stand_in,
     "whole": latency.whole,
     "open-studies": open_studies.run,

@@ -104,15 +104,16 @@ class Subscriber:
 @contextmanager
 def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
     """These settings and no others of ours, for this process and for the children that it starts meanwhile."""
-    before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("WETREAD_")]:
-        del os.environ[name]
-    os.environ.update(wanted)
+    own = os.environ  # noqa: TID251  # the children's environment is this process' own
+    before = dict(own)
+    for name in [name for name in own if name.startswith("WETREAD_")]:
+        del own[name]
+    own.update(wanted)
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        own.clear()
+        own.update(before)
 
 
 @contextmanager
