@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 from streams.adapters.kafka_log import KafkaLog
 from streams.adapters.telemetry import Telemetry
@@ -37,33 +38,48 @@ def door_settings(settings: Settings) -> DoorSettings:
 async def run_dimse(settings: Settings, ready: Ready) -> None:
     """The DIMSE door, until SIGTERM: then it accepts no more, ships what is owed, and ends."""
     told = door_settings(settings)
-    async with _shipping(settings, "dimse", told.owed_most) as (shipper, telemetry):
-
-        def refused(why: str) -> None:
-            telemetry.count("wetread_instances_refused_total", door="dimse", why=why)
-
-        door = DimseDoor(told, shipper.objects, shipper.spool, shipper.take, refused)
+    async with _shipping(settings, "dimse", told.owed_most) as open_door:
+        shipper = open_door.shipper
+        door = DimseDoor(told, shipper.objects, shipper.spool, shipper.take, open_door.refused)
         door.start()
         ready()
-        await _asked_to_end()
+        await open_door.until_asked_to_end()
         await asyncio.to_thread(door.stop)
 
 
 async def run_folder(settings: Settings, ready: Ready) -> None:
     """The watched folder, until SIGTERM."""
-    async with _shipping(settings, "folder", DoorSettings(home=settings.home).owed_most) as (shipper, _):
+    async with _shipping(settings, "folder", DoorSettings(home=settings.home).owed_most) as open_door:
+        shipper = open_door.shipper
         door = FolderDoor(settings.inbox, shipper.objects, shipper.spool, shipper.pseudonyms, shipper.take)
-        watching = asyncio.create_task(door.run())
-        ending = asyncio.create_task(_asked_to_end())
         ready()
-        await asyncio.wait({watching, ending}, return_when=asyncio.FIRST_COMPLETED)
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching  # what ended it by itself ends the process, and its supervisor starts it again
+        await open_door.until_asked_to_end(asyncio.create_task(door.run()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenDoor:
+    """What stands behind a door while it is open."""
+
+    name: str
+    shipper: Shipper
+    shipping: asyncio.Task[None]
+    telemetry: Telemetry
+
+    def refused(self, why: str) -> None:
+        self.telemetry.count("wetread_instances_refused_total", door=self.name, why=why)
+
+    async def until_asked_to_end(self, *work: asyncio.Task[None]) -> None:
+        """Until SIGTERM; what fails before ends the process, and its supervisor starts it again."""
+        asked = asyncio.create_task(_asked_to_end())
+        done, _ = await asyncio.wait({asked, self.shipping, *work}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (asked, *work):
+            task.cancel()
+        for task in done - {asked}:
+            task.result()
 
 
 @asynccontextmanager
-async def _shipping(settings: Settings, door: str, owed_most: int) -> AsyncIterator[tuple[Shipper, Telemetry]]:
+async def _shipping(settings: Settings, door: str, owed_most: int) -> AsyncIterator[_OpenDoor]:
     spool = Spool(settings.home / "spool" / door, owed_most)
     telemetry = Telemetry(f"wetread-door-{door}", settings.otlp)
 
@@ -75,7 +91,7 @@ async def _shipping(settings: Settings, door: str, owed_most: int) -> AsyncItera
         shipper.recover()
         shipping = asyncio.create_task(shipper.run())
         try:
-            yield shipper, telemetry
+            yield _OpenDoor(name=door, shipper=shipper, shipping=shipping, telemetry=telemetry)
             await shipper.drained(DRAIN_S)
         finally:
             shipping.cancel()
