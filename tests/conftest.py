@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.kafka_and_redis import RealPart, real_parts
+
+if TYPE_CHECKING:
+    from tests.support.whole_stack import WholeStack
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +36,12 @@ def redis_url(kafka_and_redis: tuple[RealPart, RealPart]) -> str:
 def bootstrap(kafka_and_redis: tuple[RealPart, RealPart]) -> str:
     """Bootstrap address of a real Kafka."""
     return kafka_and_redis[0].address
+
+
+@pytest.fixture(scope="session")
+def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
+    """The whole product, running: parts, workers and doors; shared by all tests that ask for it."""
+    from tests.support.whole_stack import whole_stack_in  # slow to import: only where it is asked for
+
+    with whole_stack_in(tmp_path_factory.mktemp("whole")) as running:
+        yield running

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from streams.events import imaging, reading, telling, watching
+from streams.events.codec import EVENT_TYPES
 from streams.events.envelope import Envelope
+
+_ORDER = {event_type: position for position, event_type in enumerate(EVENT_TYPES)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +32,15 @@ def belongs(envelope: Envelope, study: str) -> bool:
 
 
 def story(record: Iterable[tuple[str, Envelope]], study: str) -> tuple[StoryLine, ...]:
-    """What the record says of the study: effects after their causes, repeats left out."""
+    """What the record says of the study: effects after their causes, one step's words in the order of the flow."""
     seen: set[str] = set()
     mine: list[tuple[str, Envelope]] = []
     for topic, envelope in record:
         if envelope.id not in seen and belongs(envelope, study):
             seen.add(envelope.id)
             mine.append((topic, envelope))
-    depth: dict[str, int] = {}
-    for _topic, envelope in sorted(mine, key=lambda pair: pair[1].time):
-        depth[envelope.id] = depth.get(envelope.cause or "", -1) + 1
-    ordered = sorted(mine, key=lambda pair: (pair[1].time, depth[pair[1].id]))
+    causes: dict[str, str | None] = {envelope.id: envelope.cause for _topic, envelope in mine}
+    ordered = sorted(mine, key=lambda pair: (pair[1].time, _depth(pair[1].id, causes), _ORDER[type(pair[1].data)]))
     return tuple(
         StoryLine(
             at=envelope.time,
@@ -50,6 +51,15 @@ def story(record: Iterable[tuple[str, Envelope]], study: str) -> tuple[StoryLine
         )
         for topic, envelope in ordered
     )
+
+
+def _depth(event: str, causes: Mapping[str, str | None]) -> int:
+    """How many events of the study lead to this one."""
+    chain = {event}
+    while (cause := causes.get(event)) in causes and cause not in chain:
+        event = str(cause)
+        chain.add(event)
+    return len(chain)
 
 
 def sentence(event: object) -> str:
