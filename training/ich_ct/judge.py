@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -138,8 +139,16 @@ def real_heads(read: Read, chance: Callable[[float], float]) -> dict[str, object
     }  # fmt: skip
 
 
+def set_in_contract(threshold: float, scale: tuple[float, float]) -> None:
+    """Writes threshold and calibration into the model's contract.toml."""
+    path = FOLDER / "contract.toml"
+    text = re.sub(r"(?m)^threshold = [-.0-9]+", f"threshold = {threshold}", path.read_text())
+    numbers = f"a = {scale[0]:.4f}, b = {scale[1]:.4f}"
+    path.write_text(re.sub(r"a = [-.0-9]+, b = [-.0-9]+", numbers, text))
+
+
 def main() -> None:
-    """Writes figures.json beside this file and says what belongs into contract.toml."""
+    """Writes figures.json beside this file, and threshold and calibration into contract.toml."""
     figures, scale, threshold = cross_validated(unseen())
     read = by_onnx()
 
@@ -154,7 +163,7 @@ def main() -> None:
     }  # fmt: skip
     Path(__file__).with_name("figures.json").write_text(json.dumps(out, indent=1) + "\n")
     print(json.dumps({k: v for k, v in out.items() if k != "phantoms"}, indent=1))
-    print(f"contract.toml: threshold = {threshold}, calibration a = {scale[0]:.4f}, b = {scale[1]:.4f}")
+    set_in_contract(threshold, scale)
 
 
 if __name__ == "__main__":

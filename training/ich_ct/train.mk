@@ -12,8 +12,7 @@ $(TRAIN_VENV)/ready: training/requirements.txt
 
 train-ich: $(TRAIN_VENV)/ready ## train, judge and export the haemorrhage model (about an hour on two cores)
 	@$(TRAIN_PYTHON) training/ich_ct/pool.py
-	@$(TRAIN_PYTHON) training/ich_ct/train.py --steps 800 & \
-	 $(TRAIN_PYTHON) training/ich_ct/train.py --fold 0 --steps 450 && \
-	 $(TRAIN_PYTHON) training/ich_ct/train.py --fold 1 --steps 450 && wait
+	@$(TRAIN_PYTHON) training/ich_ct/train.py --fold 0 & first=$$!; \
+	 $(TRAIN_PYTHON) training/ich_ct/train.py --fold 1 && wait $$first
 	@$(TRAIN_PYTHON) training/ich_ct/export.py
 	@$(TRAIN_PYTHON) training/ich_ct/judge.py
