@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-from redis.asyncio import Redis
+from typing import Any
 
 from streams.adapters.redis_state import RedisState, connect
 from streams.errors import SetAside
@@ -74,7 +73,8 @@ async def kept(stack: WholeStack, studies: Iterable[str]) -> Ledger:
 
 async def states(stack: WholeStack) -> dict[bytes, dict[bytes, bytes]]:
     """Every state that Redis holds: its parts, without the store's own bookkeeping."""
-    async with connect(addresses(stack.settings).redis) as redis:
+    client: Any = connect(addresses(stack.settings).redis)  # answers in bytes; its types allow text too
+    async with client as redis:
         found = {name: await redis.hgetall(name) async for name in redis.scan_iter(match="*:state:*", count=1000)}
     parts = {
         name: {field: value for field, value in state.items() if not field.startswith(b"#")}
@@ -85,7 +85,8 @@ async def states(stack: WholeStack) -> dict[bytes, dict[bytes, bytes]]:
 
 async def listed(stack: WholeStack) -> list[str]:
     """The worklist as Redis has it."""
-    async with connect(addresses(stack.settings).redis) as redis:
+    client: Any = connect(addresses(stack.settings).redis)  # answers in bytes; its types allow text too
+    async with client as redis:
         return [study for study, _read_by in await RedisState(redis).listed(TRIAGE, PARTITIONS, 10_000)]
 
 
@@ -100,12 +101,13 @@ async def everything_said(stack: WholeStack) -> dict[str, bytes]:
         }
     logs = (path for path in Path(stack.settings.home, "logs").rglob("*") if path.is_file())
     found |= {path.name: path.read_bytes() for path in logs}
-    async with connect(addresses(stack.settings).redis) as redis:
+    client: Any = connect(addresses(stack.settings).redis)  # answers in bytes; its types allow text too
+    async with client as redis:
         found |= {f"redis {name!r}": name + b"\n" + await _value(redis, name) async for name in redis.scan_iter()}
     return found
 
 
-async def _value(redis: Redis, name: bytes) -> bytes:
+async def _value(redis: Any, name: bytes) -> bytes:
     kind = await redis.type(name)
     if kind == b"hash":
         return b"\n".join(part for pair in (await redis.hgetall(name)).items() for part in pair)
