@@ -57,7 +57,7 @@ def handled(standing: Standing, known: Known, how: Literal["opened", "read"]) ->
     """Somebody opened or read the study, with all that was there of it."""
     if standing.state == "quiet" or standing.alert is None:
         return Told(standing=standing)
-    after = replace(standing, state="closed", seen=max(standing.seen, known.revision))
+    after = replace(standing, state="closed", seen=known.revision)
     if standing.state == "closed":
         return Told(standing=after)
     said = AlertClosed(alert=standing.alert, study=known.study, revision=known.revision, reason=how)

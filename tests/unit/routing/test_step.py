@@ -190,6 +190,17 @@ class TestPriority:
         assert driven.hear(PriorityChanged(study=STUDY, priority="routine")) == ()
         assert driven.hear(PriorityChanged(study=STUDY, priority="stat")) == ()
 
+    def test_a_shadow_model_is_not_hastened(self):
+        driven = stage(contracts=(HEAD, SHADOW))
+        driven.hear(assembled(summary()))
+        assert [r.model for r in driven.hear(PriorityChanged(study=STUDY, priority="stat"))] == ["ich"]
+
+    def test_nor_is_a_reading_that_the_newest_revision_does_not_rest_on(self):
+        driven = stage()
+        driven.hear(assembled(summary()))
+        driven.hear(assembled(summary(orientation="mixed", manifest="e" * 64), revision=2))
+        assert driven.hear(PriorityChanged(study=STUDY, priority="stat")) == ()
+
     def test_an_ineligible_study_has_nothing_to_hasten(self):
         driven = stage()
         driven.hear(assembled(summary(localizer=True)))
