@@ -150,15 +150,16 @@ class Shipper:
             return str(error)
 
     def _stored(self, read: Sequence[tuple[Note, Header | str]]) -> list[Message]:
-        groups: dict[tuple[str, str, str], dict[str, tuple[Note, Header]]] = defaultdict(dict)
+        groups: dict[tuple[str, str, str, str], dict[str, tuple[Note, Header]]] = defaultdict(dict)
         for note, header in read:
             if isinstance(header, str):
                 continue
             study, series = header.study.study, header.series.series
-            groups[note.association, study, series].setdefault(note.digest, (note, header))
+            patient = header.study.patient  # another one in the same study is a danger that assembly must see
+            groups[note.association, study, series, patient].setdefault(note.digest, (note, header))
             self._associations[note.association].studies[study][series].add(header.instance.instance)
         messages = []
-        for (association, _, _), by_digest in groups.items():
+        for (association, *_), by_digest in groups.items():
             members = list(by_digest.values())
             for start in range(0, len(members), GROUP_MOST):
                 messages += self._group(association, members[start : start + GROUP_MOST])
