@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from data import LoneSlice, data_folder, dicom_head, lone_slices, patients
+from data import LoneSlice, ct_ich, data_folder, dicom_head, lone_slices, patients
 from export import FOLDER, OUTPUTS
 from figures import Scores, Truth, auc, auc_interval, calibrated, dice, platt, rates, share_interval
 from net import Reader, reader_of
 from numpy.typing import NDArray
 from phantom_trials import trials
 from pool import RUNS
-from samples import patient_of
 from train import FOLDS, fold_of
 
 from streams.reading.tensors import head_slabs
@@ -26,7 +25,7 @@ from streams.reading.tensors import head_slabs
 Answer = tuple[NDArray[np.float32], NDArray[np.float32], float]
 Read = Callable[[NDArray[np.uint8]], Answer]
 Judged = dict[int, tuple[Truth, Scores, float]]
-TARGET_SPECIFICITY = 0.9
+TARGET_SPECIFICITY = 0.8  # a call only shortens a wait: what it misses costs more than what it hastens in vain
 
 
 def by_torch(reader: Reader, tensor: NDArray[np.uint8]) -> Answer:
@@ -56,8 +55,8 @@ def unseen() -> Judged:
     for fold in range(FOLDS):
         reader = reader_of([RUNS / f"fold{fold}.pt"])
         for number in (n for n, f in folds.items() if f == fold):
-            head = patient_of(number)
-            slices, _, study = by_torch(reader, head.tensor)
+            head = ct_ich(number)  # made anew: as the product makes them
+            slices, _, study = by_torch(reader, head.slabs.tensor)
             out[number] = (head.bleeds, slices.astype(np.float64), study)
     return out
 
