@@ -64,10 +64,16 @@ class Applier:
         self._dead = dead or DeadLetterCount()
         self._hears = {type_name(t).encode() for t in agent.hears}
         self._known_marks: dict[Place, int] = {}
+        self._told: dict[int, int] = {}
 
-    async def take(self, partition: int) -> int | None:
-        """How far into the partition the state has come, before its first event; None: from the beginning."""
+    async def take(self, partition: int, told: int = 0) -> int | None:
+        """How far into the partition the state has come, before its first event; None: from the beginning.
+
+        told: what was said of the events before this offset stands on the topics (it was committed after that);
+        where the state has to catch up with them, it is decided anew and not said again.
+        """
         place = Place(self.agent.name, partition)
+        self._told[partition] = told
         mark = await self._patiently(lambda: self._outside.state.mark(place))
         self._known_marks[place] = mark or 0
         return mark
@@ -95,7 +101,8 @@ class Applier:
         with self._span(envelope):
             place = Place(self.agent.name, record.partition)
             said = await self._commit(place, envelope, low_end)
-            await self._outside.log.send(said)
+            if not self._is_told(record):
+                await self._outside.log.send(said)
         self._dead.handled()
 
     def _is_heard(self, record: Record) -> bool:
@@ -108,6 +115,9 @@ class Applier:
                     event_type(value.decode(errors="replace"))
                     return False
         return True
+
+    def _is_told(self, record: Record) -> bool:
+        return record.offset < self._told.get(record.partition, 0)
 
     def _span(self, envelope: Envelope) -> AbstractContextManager[str]:
         """A span beside the event's own trace: what is said carries the trace as it came, so that bytes repeat."""
@@ -172,11 +182,12 @@ class Applier:
         """Send the dead letter, then let the place's mark pass it, so that a restart does not begin before it."""
         reason = reason_of(error)
         where = f"{record.topic}/{record.partition}/{record.offset}"
-        log.error("%s set aside: %s", where, reason, exc_info=None if isinstance(error, SetAside) else error)
-        self._dead.set_aside(reason)
-        self._count("wetread_dead_letters_total")
-        message = dead_letter(record, reason, self._outside.deadletters)
-        await self._patiently(lambda: self._outside.log.send((message,)))
+        if not self._is_told(record):
+            log.error("%s set aside: %s", where, reason, exc_info=None if isinstance(error, SetAside) else error)
+            self._dead.set_aside(reason)
+            self._count("wetread_dead_letters_total")
+            message = dead_letter(record, reason, self._outside.deadletters)
+            await self._patiently(lambda: self._outside.log.send((message,)))
         place = Place(self.agent.name, record.partition)
         await self._patiently(lambda: self._pass(place, where, low_end))
 

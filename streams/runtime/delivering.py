@@ -50,7 +50,8 @@ class Delivery:
         lane = self.lanes.get(topic)
         if lane is None or lane.applier is None:
             return None
-        mark = await lane.applier.take(partition) or 0
+        told = max(committed or 0, 0)
+        mark = await lane.applier.take(partition, told) or 0
         return None if committed is None or committed < 0 else min(mark, committed)
 
     def resume(self) -> None:

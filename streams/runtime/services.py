@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from streams.runtime.parts.fetch import ensure_parts
@@ -50,9 +51,9 @@ def children(settings: Settings, at: Addresses, port: int) -> list[Child]:
 
     def child(name: str, role: str, address: str = "") -> Child:
         marker = ready_file(settings.home, name)
-        marker.unlink(missing_ok=True)
+        forget = partial(marker.unlink, missing_ok=True)
         argv = (sys.executable, "-m", "streams.cli.main", "run", role, "--name", name)
-        return Child(name=name, argv=argv, env=env, ready=marker.exists, address=address)
+        return Child(name=name, argv=argv, env=env, ready=marker.exists, before=forget, address=address)
 
     return [
         *(child(f"worker-{n}", "worker") for n in range(1, settings.workers + 1)),

@@ -30,6 +30,7 @@ class Child:
         argv: program and arguments.
         env: added to the stack's environment.
         ready: asked (in a thread) until it says True; None: ready when started.
+        before: called before each start, so that a sign of an earlier life is not taken for one of this.
         address: shown in states.
         grace: seconds from SIGTERM to SIGKILL.
     """
@@ -38,11 +39,14 @@ class Child:
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] | None = None
+    before: Callable[[], None] | None = None
     address: str = ""
     grace: float = 15.0
 
     def prepare(self) -> Launch:
         """How to start it."""
+        if self.before is not None:
+            self.before()
         return Launch(argv=self.argv, env=self.env, grace=self.grace)
 
     def is_ready(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -269,3 +270,19 @@ async def test_timers_and_listing_are_committed_with_the_state():
     assert (timer.key, timer.name, timer.due) == ("1.2", "counting.quiet", START + timedelta(seconds=2))
     assert await s.state.due([place], START + timedelta(seconds=1.9), 10) == []
     assert await s.state.listed("toy", 8, 10) == [("1.2", START + timedelta(seconds=1))]
+
+
+async def test_a_state_that_catches_up_says_nothing_again():
+    """What was committed was said: the state is built of it anew, and only what comes after is said."""
+    s = Scene()
+    told, bad, untold = s.put(opened("1.2", "a")), s.put(opened("1.2", "?")), s.put(opened("1.2", "b"))
+    assert (told.partition, told.offset, untold.offset) == (bad.partition, 0, 2)
+    await s.applier.take(told.partition, bad.offset + 1)
+    garbage = replace(bad, value=b"{")
+    for record in (told, garbage, untold):
+        await s.apply(record)
+    (said,) = s.log.records(SAID)
+    assert from_kafka(said.value, said.headers).cause == from_kafka(untold.value, untold.headers).id
+    assert s.log.records(DEAD) == []
+    loaded = await s.state.load(Place("toy", told.partition), "1.2", "x", None)
+    assert loaded.version == 2
