@@ -118,7 +118,8 @@ class Ledger:
 
     def _routed(self, event: imaging.StudyRouted | imaging.StudyIneligible) -> None:
         line = self.line(event.facts.study)
-        line.facts, line.modality, line.priority = event.facts, event.modality, event.priority
+        line.facts, line.modality = event.facts, event.modality
+        line.priority = line.place.priority if line.place else event.priority  # topics are read side by side
         line.revision = max(line.revision, event.revision)
 
     def _read(self, event: reading.FindingMade | reading.ReadingFailed | reading.ReadingAnswered) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from streams.events import reading, telling, watching
+from streams.events import imaging, reading, telling, watching
 from streams.events.envelope import Envelope
 from streams.events.identifiers import named_id
 from streams.oversight.ledger import Ledger
@@ -118,3 +118,11 @@ def test_what_is_no_study_is_not_taken() -> None:
     """The ledger says so when an event tells nothing of a study's end."""
     event = replace(example(reading.ReadingRequested), study="1.2")
     assert not Ledger().take("t", Envelope(id=named_id("x"), time=TIME, key="k", data=event), TIME)
+
+
+def test_the_place_tells_the_priority_whichever_topic_is_read_first() -> None:
+    """Topics are read side by side: a study's routing that is heard late does not undo what its place says."""
+    routed = replace(example(imaging.StudyRouted), priority="stat")
+    moved = replace(place(routed.facts.study, 5), priority="routine")
+    assert heard(routed, moved).line(routed.facts.study).priority == "routine"
+    assert heard(moved, routed).line(routed.facts.study).priority == "routine"
