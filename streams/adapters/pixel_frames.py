@@ -94,7 +94,9 @@ def to_hounsfield(stored: Stored, header: PixelHeader, out: NDArray[np.int16]) -
         values = stored & stored.dtype.type((1 << bits) - 1)
         padded = (values >= low) & (values <= high)
     spare = 16 - bits
-    if header.signed:
+    if not spare:
+        out.view(np.uint16)[...] = stored
+    elif header.signed:
         np.left_shift(stored, spare, out=out.view(np.uint16), casting="unsafe", dtype=np.uint16)
         np.right_shift(out, spare, out=out)
     else:
