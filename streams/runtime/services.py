@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from streams.runtime.parts.part import Child
 from streams.runtime.parts.record import read_record
 from streams.runtime.parts.settings import Addresses
 from streams.runtime.parts.states import State
-from streams.runtime.settings import Settings
+from streams.runtime.settings import Settings, as_environment
 from streams.runtime.stack import Stack, StackEvent
 from streams.runtime.wiring import DICOM_PORT, parts_settings
 
@@ -31,23 +32,8 @@ def ready_file(home: Path, name: str) -> Path:
 
 def children(settings: Settings, at: Addresses, port: int) -> list[Child]:
     """Workers, reading workers and doors, as commands for the stack."""
-    env = {
-        "WETREAD_HOME": str(settings.home),
-        "WETREAD_KAFKA": at.kafka,
-        "WETREAD_REDIS": at.redis,
-        "WETREAD_TRITON": at.triton,
-        "WETREAD_POLICIES": str(settings.policies),
-        "WETREAD_MODELS": str(settings.models),
-        "WETREAD_DICOM_HOST": settings.dicom_host,
-        "WETREAD_DICOM_PORT": str(port),
-        "WETREAD_AE_TITLE": settings.ae_title,
-        "WETREAD_REQUIRE_CALLED_AE": str(int(settings.require_called_ae)),
-        "WETREAD_CALLING_AES": ",".join(settings.calling_aes),
-        "WETREAD_INBOX": str(settings.inbox),
-        "WETREAD_OTLP": settings.otlp or "",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
+    told = replace(settings, kafka=at.kafka, redis=at.redis, triton=at.triton, dicom_port=port)
+    env = {**as_environment(told), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
     def child(name: str, role: str, address: str = "") -> Child:
         marker = ready_file(settings.home, name)
@@ -113,7 +99,7 @@ def detach(settings: Settings) -> tuple[int, bool]:
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "streams.cli.main", "up", "--tell", str(mouth)],
-            env={**os.environ, "WETREAD_HOME": str(settings.home)},  # handed on whole
+            env={**os.environ, **as_environment(settings)},  # handed on whole
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -92,6 +92,29 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables under which `load` gives these settings again: what a child process is given."""
+    said = {
+        "WETREAD_HOME": str(settings.home),
+        "WETREAD_KAFKA": settings.kafka,
+        "WETREAD_REDIS": settings.redis,
+        "WETREAD_TRITON": settings.triton,
+        "WETREAD_POLICIES": str(settings.policies),
+        "WETREAD_MODELS": str(settings.models),
+        "WETREAD_DICOM_HOST": settings.dicom_host,
+        "WETREAD_DICOM_PORT": str(settings.dicom_port) if settings.dicom_port else None,
+        "WETREAD_AE_TITLE": settings.ae_title,
+        "WETREAD_REQUIRE_CALLED_AE": "1" if settings.require_called_ae else "0",
+        "WETREAD_CALLING_AES": ",".join(settings.calling_aes),
+        "WETREAD_INBOX": str(settings.inbox),
+        "WETREAD_WORKERS": str(settings.workers),
+        "WETREAD_READERS": str(settings.readers),
+        "WETREAD_OTLP": settings.otlp,
+        "WETREAD_REDIS_MEMORY": settings.redis_memory,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
 def _number(env: Mapping[str, str], name: str, default: int | None, low: int, high: int) -> int | None:
     text = env.get(name)
     if not text:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import SettingInvalid
-from streams.runtime.settings import LOOPBACK, Settings, load
+from streams.runtime.settings import LOOPBACK, Settings, as_environment, load
 
 
 def test_without_any_setting_all_is_local() -> None:
@@ -70,3 +70,17 @@ def test_every_setting_is_told() -> None:
     """Each field stands in the docstring, where the README sends people."""
     told = Settings.__doc__ or ""
     assert all(field.name in told for field in dataclasses.fields(Settings))
+
+
+def test_a_child_is_given_the_same_settings(tmp_path: Path) -> None:
+    """What a process is told of its settings, its children are told too."""
+    every = {
+        "WETREAD_HOME": str(tmp_path),
+        "WETREAD_KAFKA": "kafka:9092",
+        "WETREAD_DICOM_PORT": "11112",
+        "WETREAD_CALLING_AES": "CT1,CT2",
+        "WETREAD_REQUIRE_CALLED_AE": "1",
+        "WETREAD_OTLP": "http://collector:4318",
+    }
+    for settings in (load({}), load(every)):
+        assert load(as_environment(settings)) == settings
