@@ -12,8 +12,9 @@ from pathlib import Path
 
 from streams.adapters.dicom_scu import SUCCESS, FileName, Sent, name_of, send
 from streams.doors.orders import place_order
+from streams.doors.part10 import stored_form
 from streams.events.envelope import Envelope, header, to_kafka
-from streams.events.identifiers import named_id
+from streams.events.identifiers import digest_of, named_id
 from streams.events.imaging import Priority
 from streams.events.watching import PriorityOverridden
 from streams.flow import addressed
@@ -38,7 +39,7 @@ class Offer:
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
-    """What became of an offer: each file's DIMSE status, and the digests given to the folder."""
+    """What became of an offer: each file's DIMSE status, and the folder's files by the digest of what it stores."""
 
     sent: list[Sent]
     dropped: dict[str, Path]
@@ -98,7 +99,7 @@ async def deliver(offered: Offer, settings: Settings, on_sent: Callable[[Sent], 
 def _drop(paths: Sequence[Path], inbox: Path) -> dict[str, Path]:
     if not paths:
         return {}
-    digests = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
+    digests: dict[str, Path] = {digest_of(stored_form(path.read_bytes())): path for path in paths}
     name = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()[:16]
     folder = inbox / f"send-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{name}"
     folder.mkdir(parents=True)
