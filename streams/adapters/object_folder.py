@@ -9,6 +9,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from streams.errors import NoRoom, ObjectDamaged, ObjectMissing
@@ -37,7 +38,8 @@ class ObjectFolder:
         """
         self._root = root
         self._fresh = root / "new"
-        self._fresh.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._fresh.mkdir(mode=0o700, exist_ok=True)
         self._free = free or (lambda folder: shutil.disk_usage(folder).free)
         total = shutil.disk_usage(root).total
         self._reserve = max(RESERVE_BYTES, int(total * RESERVE_SHARE)) if reserve is None else reserve
@@ -52,7 +54,7 @@ class ObjectFolder:
         """
         digest = digest_of(content)
         target = self._place(digest)
-        if target.exists():
+        if _holds(target, len(content)):
             self._sync_names(target)  # another thread may have renamed, but not yet synced, it
             return digest
         free = self._free(self._root)
@@ -124,9 +126,18 @@ class ObjectFolder:
 
     def _sweep(self) -> None:
         """Remove what a crash has left half written; what is young may be another process's."""
-        for entry in os.scandir(self._fresh):
-            if time.time() - entry.stat().st_mtime > ABANDONED_S:
-                Path(entry.path).unlink(missing_ok=True)
+        for entry in self._fresh.iterdir():
+            with suppress(FileNotFoundError):  # its writer, or another process that sweeps, was faster
+                if time.time() - entry.stat().st_mtime > ABANDONED_S:
+                    entry.unlink()
+
+
+def _holds(target: Path, size: int) -> bool:
+    """Whether it is there in its whole length: a damaged disk's stump is written anew."""
+    try:
+        return target.stat().st_size == size
+    except FileNotFoundError:
+        return False
 
 
 def _sync_folder(folder: Path) -> None:

@@ -58,7 +58,7 @@ class DimseDoor:
         shipped: Callable[[Note], None],
         refused: Callable[[str], None] = lambda _why: None,
     ) -> None:
-        """`shipped` is called in the event loop that starts the door, with each note that is durable.
+        """`shipped` is called in the event loop that starts the door, after each attempt to make a note durable.
 
         `refused` is told of each refusal: no-room or not-stored.
         """
@@ -193,9 +193,12 @@ class DimseDoor:
                 log.exception("the end of an association could not be noted; silence will tell it")
 
     def _owe(self, note: Note) -> None:
-        self._spool.owe(note, always=note.kind == "closed")
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._shipped, note)
+        try:
+            self._spool.owe(note, always=note.kind == "closed")
+        finally:
+            # also where it failed: whoever ships must learn that the spool is closed, and end this process
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._shipped, note)
 
 
 def _answer(status: int, comment: str) -> Dataset:

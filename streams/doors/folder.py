@@ -30,6 +30,8 @@ STABLE_S = 1.0
 QUIET_S = 2.0
 LARGEST_FILE = 2_000_000_000
 COMPLETE, PART, ORDERS, REFUSED = ".complete", ".part", "orders", "refused"
+NAME_LONGEST = 150
+"""Bytes of a refused file's own name: time and ending come on top, and file systems take 255."""
 
 
 @dataclass(slots=True)
@@ -64,7 +66,9 @@ class FolderDoor:
     def _look(self) -> Iterator[Note]:
         now = asyncio_time()
         complete: set[Path] = set()
-        for path in _files(self.inbox):
+        files = _files(self.inbox)
+        self._seen = {path: self._seen[path] for path in files if path in self._seen}
+        for path in files:
             top = self._set_of(path)
             if path.name == COMPLETE:
                 complete.add(top)
@@ -95,6 +99,8 @@ class FolderDoor:
 
     def _take(self, path: Path, top: Path, now: float) -> Iterator[Note]:
         try:
+            if not os.access(path.parent, os.W_OK | os.X_OK):  # what cannot be removed would be taken for ever
+                raise PermissionError(errno.EACCES, "its folder cannot be written")
             note, why = self._order(path) if top == self.inbox / ORDERS else self._image(path, top)
             self.spool.owe(note)
         except (NoRoom, OSError) as error:
@@ -139,7 +145,8 @@ class FolderDoor:
         """Keep it where a person finds it, with the reason; its dead letter is owed by now."""
         refused = self.inbox / REFUSED
         refused.mkdir(exist_ok=True)
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{path.name}"
+        own = os.fsdecode(os.fsencode(path.name)[-NAME_LONGEST:])
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{own}"
         path.rename(refused / name)
         (refused / f"{name}.why.txt").write_text(f"{reason}\n", encoding="utf-8")
 

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 GROUP_WITHIN_S = 0.1
 GROUP_MOST = 50
+SERIES_MOST = 5_000
+"""Series in one SeriesClosed: an event is at most 900 KB."""
 BATCH_MOST = 500
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
@@ -148,6 +150,11 @@ class Shipper:
             return read_stored(self.objects.path(note.digest), note.digest, self.pseudonyms)
         except (NotDicom, ObjectMissing) as error:
             return str(error)
+        except OSError:
+            raise  # the disk, not the header: tried again
+        except Exception as error:  # one object must never stop all that come after it
+            log.exception("the header of %s", note.digest)
+            return f"its header cannot be read ({type(error).__name__})"
 
     def _stored(self, read: Sequence[tuple[Note, Header | str]]) -> list[Message]:
         groups: dict[tuple[str, str, str, str], dict[str, tuple[Note, Header]]] = defaultdict(dict)
@@ -184,10 +191,12 @@ class Shipper:
         brought = self._associations.pop(note.association, _Association())
         messages: list[Message] = []
         for study, series in brought.studies.items():
-            counts = {uid: len(instances) for uid, instances in sorted(series.items())}
-            event = SeriesClosed(study=study, association=note.association, how=note.how, counts=counts)
-            identity = named_id("closed", note.association, study)
-            messages += self._addressed(identity, note.at, event, study, note.association)
+            counts = [(uid, len(instances)) for uid, instances in sorted(series.items())]
+            for start in range(0, len(counts), SERIES_MOST):
+                some = dict(counts[start : start + SERIES_MOST])
+                event = SeriesClosed(study=study, association=note.association, how=note.how, counts=some)
+                identity = named_id("closed", note.association, study, *([str(start)] if start else []))
+                messages += self._addressed(identity, note.at, event, study, note.association)
         return messages
 
     def _ordered(self, note: Note) -> list[Message]:

@@ -56,15 +56,18 @@ class Spool:
         self._folder, self._owed_most, self._segment_bytes = folder, owed_most, segment_bytes
         self._write_lock, self._sync_lock = threading.Lock(), threading.Lock()
         self._failure: str | None = None
-        self._shipped = self._written = self._read_mark()
+        segments = self._segments()
+        # a segment goes only when all before it are shipped: its name tells so where the mark was lost
+        self._shipped = max(self._read_mark(), segments[0][0] - 1 if segments else 0)
+        self._written = max(self._shipped, segments[-1][0] - 1 if segments else 0)
         self._waiting: deque[Owed] = deque()
         for owed in self._read_back():
             self._written = max(self._written, owed.number)
             if owed.number > self._shipped:
                 self._waiting.append(owed)
         self._synced = self._written
-        self._size = 0
         self._file = self._open_segment()
+        self._size = 0
         self._drop_segments()
 
     @property
@@ -156,33 +159,45 @@ class Spool:
             self._check()
             with self._write_lock:
                 target = self._written
-            try:
-                os.fsync(self._file)
-            except OSError as error:
-                # what a failed fsync has left in the cache is unknown: never trust these files again
-                self._failure = f"the spool could not be synced: {error.strerror}"
-                raise DoorClosed(self._failure) from error
+            self._flush()
             self._synced = target
             if self._size >= self._segment_bytes:
                 with self._write_lock:
                     self._roll()
 
+    def _flush(self) -> None:
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            # what a failed fsync has left in the cache is unknown: never trust these files again
+            self._failure = f"the spool could not be synced: {error.strerror}"
+            raise DoorClosed(self._failure) from error
+
     def _roll(self) -> None:
-        """Go on in a new segment; both locks are held."""
-        os.fsync(self._file)
+        """Go on in a new segment, or in this one where none can be made; both locks are held."""
+        self._flush()
         self._synced = self._written
+        try:
+            fresh = self._open_segment()
+        except OSError as error:
+            log.warning("the spool goes on in a long segment: %s", error.strerror)
+            return
         os.close(self._file)
-        self._file = self._open_segment()
+        self._file, self._size = fresh, 0
 
     def _open_segment(self) -> int:
-        self._size = 0
         path = self._folder / f"{self._written + 1:016d}.notes"
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError:
+            os.close(opened)
+            path.unlink(missing_ok=True)
+            raise
         return opened
 
     def _segments(self) -> list[tuple[int, Path]]:

@@ -35,8 +35,21 @@ _NAMED_KERNELS = frozenset(
 _KERNEL = re.compile(r"(?:[A-Z]{1,2}[a-z]?[0-9]{1,3}[a-z]{0,2}|Y[A-E])(?:\^?[0-9])?")
 _STRENGTH = re.compile(r"[0-9]")
 _CODE = re.compile(r"[A-Z0-9 _]{1,16}")
-_DEVICE = re.compile(r"[^A-Za-z0-9 .,/()+-]+")
-_DEVICE_LONGEST = 64
+_DEVICE = re.compile(r"[A-Za-z0-9]+\+?")
+_DEVICES = frozenset(
+    """
+    GE MEDICAL SYSTEMS HEALTHCARE SIEMENS HEALTHINEERS PHILIPS CANON MEC TOSHIBA HITACHI FUJIFILM FUJI
+    NEUSOFT UNITED IMAGING UIH SHIMADZU SAMSUNG NEUROLOGICA HOLOGIC AGFA CARESTREAM KODAK KONICA MINOLTA MINDRAY
+    PICKER MARCONI ELSCINT PLANMECA ZEISS MEDITEC BRUKER ESAOTE
+    LIGHTSPEED REVOLUTION OPTIMA DISCOVERY BRIGHTSPEED HISPEED EVO MAXIMA APEX VCT PRO
+    SOMATOM DEFINITION FLASH EDGE FORCE DRIVE SENSATION EMOTION PERSPECTIVE SCOPE GO TOP NOW UP ALL NAEOTOM ALPHA
+    BIOGRAPH MCT VISION MAGNETOM AERA SKYRA VIDA PRISMA AVANTO SOLA LUMINA VERIO TRIO AS
+    BRILLIANCE ICT INGENUITY INCISIVE IQON SPECTRAL ACHIEVA INGENIA GEMINI MX
+    AQUILION ONE PRIME PRISM LIGHTNING ASTEION SERVE SCENARIA SUPRIA SIGNA EXCITE HDXT ARTIST PREMIER
+    CT MR XR CR DX DR PET NM US SCANNER SYSTEM ELITE PLUS POWER
+    """.split()  # noqa: SIM905
+)
+_MODEL_NUMBER = re.compile(r"(?:CT|MR|MX|UCT|UMR)?[0-9]{1,3}")
 
 
 def known_words(text: str) -> str:
@@ -65,5 +78,7 @@ def body_part(text: str) -> str:
 
 
 def device_name(text: str) -> str:
-    """Manufacturer or its model name: plain letters and digits, no control characters, at most 64."""
-    return _DEVICE.sub(" ", text).strip()[:_DEVICE_LONGEST]
+    """The known words of a Manufacturer or its model name, upper case, with numbers of up to three digits."""
+    words = [word.upper() for word in _DEVICE.findall(text[:LONGEST])]
+    known = {word for word in words if word.rstrip("+") in _DEVICES}
+    return " ".join(word for word in words if word in known or (known and _MODEL_NUMBER.fullmatch(word)))
