@@ -85,6 +85,11 @@ def test_no_name_passes():
             ConvolutionKernel="Doe",
             ViewPosition="erika-muster",
             PatientSex="O",
+            Manufacturer="Doe^Jane",
+            ManufacturerModelName="P-17 19500601",
+            ContrastBolusAgent="Erika",
+            PhotometricInterpretation="DOE",
+            ImageType=["ORIGINAL", "MUSTER"],
         ),
         NAMES,
     )

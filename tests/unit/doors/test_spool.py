@@ -147,3 +147,76 @@ def test_a_closed_spool_takes_nothing(tmp_path: Path):
     spool.close()
     with pytest.raises(DoorClosed):
         spool.owe(note(0))
+
+
+def test_where_no_new_segment_can_be_made_it_goes_on_in_the_old_one(tmp_path, monkeypatch):
+    """A folder that takes no more files: notes stay durable, and never go into another file's descriptor."""
+    spool = Spool(tmp_path, 100, segment_bytes=1)
+    opened = os.open
+
+    def full(path, flags, *mode):
+        if flags & os.O_CREAT:
+            raise OSError(28, "No space left on device")
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", full)
+    spool.owe(note(0))
+    other = opened(tmp_path / "another file", os.O_RDWR | os.O_CREAT)
+    spool.owe(note(1))
+    spool.shipped(1)
+    monkeypatch.undo()
+    spool.owe(note(2))
+    spool.owe(note(3))
+    assert os.fstat(other).st_size == 0
+    os.close(other)
+    assert [owed.number for owed in Spool(tmp_path, 100).take(9)] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("mark", [None, b"", b"12\0\0"])
+def test_a_lost_mark_is_told_by_the_segments(tmp_path, mark, caplog):
+    """The mark is not synced: without it nothing is owed that a segment's name shows to be shipped."""
+    first = Spool(tmp_path, 100, segment_bytes=1)
+    for n in range(5):
+        first.owe(note(n))
+    first.shipped(5)
+    (tmp_path / "shipped").unlink()
+    if mark is not None:
+        (tmp_path / "shipped").write_bytes(mark)
+    second = Spool(tmp_path, 3)
+    assert (second.owed, second.take(9)) == (0, [])
+    second.owe(note(5))
+    assert [owed.number for owed in Spool(tmp_path, 3).take(9)] == [6]
+    assert caplog.text == ""
+
+
+def test_numbers_never_come_again_where_a_segment_is_damaged(tmp_path):
+    """A damaged last segment: the next note gets a number that no file before it stands for."""
+    first = Spool(tmp_path, 100, segment_bytes=1)
+    for n in range(3):
+        first.owe(note(n))
+    for segment in sorted(tmp_path.glob("*.notes"))[1:]:
+        segment.write_bytes(b"")
+    second = Spool(tmp_path, 100)
+    second.owe(note(9))
+    assert numbers(Spool(tmp_path, 100)) == [0, 9]
+    assert len({owed.number for owed in Spool(tmp_path, 100).take(9)}) == 2
+
+
+def test_nothing_is_taken_before_it_is_synced(tmp_path, monkeypatch):
+    """While a note's sync is under way it is not handed on: Kafka never hears of what a crash could undo."""
+    spool = Spool(tmp_path, 100)
+    sync, begun, go_on = os.fsync, threading.Event(), threading.Event()
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        go_on.wait(10)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    owing = threading.Thread(target=spool.owe, args=(note(0),))
+    owing.start()
+    assert begun.wait(10)
+    assert spool.take(9) == []
+    go_on.set()
+    owing.join()
+    assert numbers(spool) == [0]
