@@ -32,6 +32,7 @@ from tests.support import small_heads
 
 PATIENCE_S = 150.0
 """Of every wait: long, since other work may share the machine; none takes so long on a quiet one."""
+COMMAND_S = 2 * PATIENCE_S
 EVERYTHING = (*(t.name for t in TOPICS), *RETRY.values(), DEADLETTERS)
 _NUMBERS = count(1)
 
@@ -89,7 +90,12 @@ class WholeStack:
     def wetread(self, *arguments: object, code: int = 0) -> str:
         """What the command prints, its exit code checked."""
         process = self.start_wetread(*arguments)
-        printed, complained = process.communicate(timeout=PATIENCE_S)
+        try:
+            printed, complained = process.communicate(timeout=COMMAND_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
         assert process.returncode == code, f"{arguments}: code {process.returncode}\n{complained}\n{printed}"
         return printed
 
