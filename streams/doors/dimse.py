@@ -102,11 +102,14 @@ class DimseDoor:
         self._server = entity.start_server(address, block=False, evt_handlers=handlers)
 
     def stop(self) -> None:
-        """Accept no more, let associations that run end, and abort them when their time is up; blocks."""
-        if self._server is None:
+        """Accept no more, let associations that run end, and abort them when their time is up; blocks.
+
+        Stopping again is harmless."""
+        server, self._server = self._server, None
+        if server is None:
             return
-        running = list(self._server.active_associations)
-        self._server.shutdown()
+        running = list(server.active_associations)
+        server.shutdown()
         deadline = monotonic() + self._settings.finish_s
         for association in running:
             association.join(max(deadline - monotonic(), 0.0))
