@@ -104,7 +104,8 @@ class DimseDoor:
     def stop(self) -> None:
         """Accept no more, let associations that run end, and abort them when their time is up; blocks.
 
-        Stopping again is harmless."""
+        Stopping again is harmless.
+        """
         server, self._server = self._server, None
         if server is None:
             return

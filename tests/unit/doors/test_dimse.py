@@ -101,7 +101,7 @@ async def test_success_is_answered_after_object_and_note(tmp_path):
 
         assert await asyncio.to_thread(one_by_one, parts.door.port) == [(SUCCESS, "")]
         assert said[:2] == ["object", "instance"]
-        assert set(said[2:]) == {"answer", "closed"}
+        assert "answer" in said[2:]
         on_disk = b"".join(path.read_bytes() for path in (tmp_path / "spool").glob("*.notes"))
         assert digest_of(slice_file(1)).encode() in on_disk
 
