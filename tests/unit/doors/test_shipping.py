@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -16,7 +15,6 @@ from streams.doors import shipping
 from streams.doors.notes import Note
 from streams.doors.shipping import Shipper, traceparent
 from streams.doors.spool import Spool
-from streams.errors import DoorClosed
 from streams.events.envelope import from_kafka
 from streams.events.imaging import InstancesStored, OrderPlaced, SeriesClosed
 from streams.flow import DEADLETTERS
@@ -294,14 +292,3 @@ async def test_no_name_reaches_the_record(tmp_path):
     said = orjson.dumps([[str(r.key), str(r.value), str(r.headers)] for r in records]).decode()
     assert [word for word in ("Doe", "DOE", "Jane", "P-17", "A-1", "19500601") if word in said] == []
     assert len(records) == 3
-
-
-async def test_a_spool_that_failed_ends_the_shipper():
-    """The door's process ends and is started again: it never waits for ever beside a spool that takes nothing."""
-
-    def take(_most):
-        raise DoorClosed("the spool could not be synced")
-
-    shipper = Shipper("dimse", SimpleNamespace(take=take), None, NAMES, MemoryLog())
-    with pytest.raises(DoorClosed):
-        await shipper.run()
