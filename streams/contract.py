@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
 from streams.events.reading import Code, Role
+
+Option = str | float | tuple[str | float, ...]
+"""A value that a contract may give to a named function."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,14 +18,19 @@ class Needs:
 
     modality: tuple[str, ...]
     body_part: str
-    orientation: Literal["axial", "any"]
-    contrast: Literal["none", "any", "required"]
-    coverage_mm: float
-    slices_min: int
-    thickness_mm: tuple[float, float]
-    prefer_thickness_mm: float
-    max_gap: float
+    orientation: Literal["axial", "any"] = "any"
+    contrast: Literal["none", "any", "required"] = "any"
+    coverage_mm: float = 0.0
+    slices_min: int = 1
+    thickness_mm: tuple[float, float] = (0.0, inf)
+    prefer_thickness_mm: float = 0.0
+    max_gap: float = 1.6
     """Largest distance of neighbouring slices over the median distance that is still read."""
+    views: tuple[str, ...] = ()
+    """View Positions (0018,5101) of projection images, such as CC and MLO; none: a stack of slices is read.
+
+    All series of the study that hold one of them are read together, as one exam; only images made for presentation.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +43,37 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensors:
-    """How the tensors are made: a function of streams/reading/tensors.py by name, and what must come out."""
+    """How the tensors are made: a function of streams/reading/functions.py by name, and what must come out.
+
+    Attributes:
+        options: what the function lets a contract choose, such as a spacing or a window; its docstring tells.
+        rows_most: the model is asked for so many rows (of the first axis) at a time; None: for all at once. Between
+            two calls an urgent reading goes first. Only for models whose rows do not know of each other.
+    """
 
     function: str
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
+    options: dict[str, Option] = field(default_factory=dict)
+    rows_most: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the outputs mean: a function of streams/reading/answers.py by name, and the outputs it reads."""
+    """What the outputs mean: a function of streams/reading/functions.py by name, and the outputs it reads.
+
+    Attributes:
+        outputs: further outputs, by what the function calls them.
+        options: what the function lets a contract choose; its docstring tells.
+    """
 
     function: str
-    study_logit: str
+    study_logit: str | None = None
     slice_logit: str | None = None
     mask: str | None = None
     mask_threshold: float = 0.5
+    outputs: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Option] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +97,17 @@ class FindingRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureRule:
-    """A measurement beside the finding; report = false: it is shown nowhere, the card says why."""
+    """The volume of the mask, beside the finding; report = false: it is shown nowhere, the card says why.
+
+    Attributes:
+        uncertainty: half of the 95 % interval as a share of the value and as a floor in the unit, (share, floor);
+            None: not known.
+    """
 
     name: str
     unit: str
     report: bool
+    uncertainty: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,5 +143,7 @@ class Contract:
     answer: Answer
     finding: FindingRule
     measure: MeasureRule | None = None
+    quantities: dict[str, bool] = field(default_factory=dict)
+    """Further quantities that the answer may hold, by name; false: it is shown nowhere, the card says why."""
     limits: Limits = field(default_factory=Limits)
     canary: Canary | None = None

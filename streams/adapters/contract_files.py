@@ -9,8 +9,7 @@ from pathlib import Path
 
 from streams.adapters.strict_toml import TomlFile, meant
 from streams.contract import Contract
-from streams.reading.answers import ANSWERS
-from streams.reading.tensors import TENSORS
+from streams.reading.functions import ANSWERS, TENSORS
 
 CONTRACT = "contract.toml"
 WEIGHTS = "1/model.onnx"
@@ -77,13 +76,16 @@ def _check_names(file: TomlFile, contract: Contract, folder: Path) -> None:
 def _check_outputs(file: TomlFile, contract: Contract) -> None:
     outputs = contract.tensors.outputs
     answer = contract.answer
-    named = {("answer", "study_logit"): answer.study_logit}
-    named |= {("answer", "slice_logit"): answer.slice_logit or answer.study_logit}
-    named |= {("answer", "mask"): answer.mask or answer.study_logit}
+    named: dict[tuple[str, ...], str | None] = {
+        ("answer", "study_logit"): answer.study_logit,
+        ("answer", "slice_logit"): answer.slice_logit,
+        ("answer", "mask"): answer.mask,
+    }
+    named |= {("answer", "outputs", name): output for name, output in answer.outputs.items()}
     if contract.canary is not None:
         named |= {("canary", "output"): contract.canary.output}
     for path, output in named.items():
-        if output not in outputs:
+        if output is not None and output not in outputs:
             file.fault(path, f"the model has no output '{output}'{meant(output, outputs)}")
     for kind, specs in (("inputs", contract.tensors.inputs), ("outputs", outputs)):
         for name, spec in specs.items():
@@ -102,8 +104,16 @@ def _check_numbers(file: TomlFile, contract: Contract) -> None:
         (("needs", "thickness_mm"), 0 <= low <= high, "the smallest and the largest thickness"),
         (("needs", "max_gap"), needs.max_gap > 1, "more than 1"),
         (("needs", "slices_min"), needs.slices_min > 0, "1 or more"),
+        (("tensors", "rows_most"), contract.tensors.rows_most is None or contract.tensors.rows_most > 0, "1 or more"),
+        (("tensors", "rows_most"), _parts_well(contract), "nothing where an output is not one for each row"),
         (("canary", "tolerance"), contract.canary is None or contract.canary.tolerance > 0, "more than 0"),
     )
     for path, holds, takes in sound:
         if not holds:
             file.fault(path, f"key '{'.'.join(path)}' takes {takes}")
+
+
+def _parts_well(contract: Contract) -> bool:
+    """Answers of parts can be put together only along a first axis of any length."""
+    outputs = contract.tensors.outputs.values()
+    return contract.tensors.rows_most is None or all(spec.shape[:1] == (-1,) for spec in outputs)

@@ -48,6 +48,7 @@ def summarise(series: SeriesSoFar, instances: Sequence[InstanceFacts], manifest:
         derived=all(i.derived for i in images),
         multiframe=any(i.frames > 1 for i in originals),
         pixels=any(i.rows > 0 and i.columns > 0 for i in originals),
+        views=tuple(sorted({i.view.position for i in images if i.view and i.view.position})),
         orientation=_plane([n for n, _p in placed]),
         coverage_mm=round(along[-1] - along[0] + (thick or 0.0), 2) if along else 0.0,
         spacing_mm=round(median(b - a for a, b in pairwise(along)), 3) if along[1:] else None,

@@ -20,7 +20,7 @@ from streams.doors.pseudonym import Pseudonyms
 from streams.doors.values import GarbledValue, age_years, decimal, decimals, integer, person_text, text, unsigned
 from streams.errors import NotDicom
 from streams.events.identifiers import digest_of, is_uid
-from streams.events.imaging import InstanceFacts, SeriesFacts, StudyFacts
+from streams.events.imaging import InstanceFacts, SeriesFacts, StudyFacts, ViewFacts
 
 SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 IMAGE_TYPE, STUDY_DATE, ACCESSION, MODALITY = 0x00080008, 0x00080020, 0x00080050, 0x00080060
@@ -33,6 +33,7 @@ SERIES_NUMBER, ACQUISITION, INSTANCE_NUMBER = 0x00200011, 0x00200012, 0x00200013
 POSITION, ORIENTATION, SIDE, IMAGE_SIDE, COUNT = 0x00200032, 0x00200037, 0x00200060, 0x00200062, 0x00201002
 SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS = 0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011
 SPACING, BITS, INTERCEPT, SLOPE = 0x00280030, 0x00280100, 0x00281052, 0x00281053
+INTENT, IMAGER_SPACING, IMPLANT = 0x00080068, 0x00181164, 0x00281300
 
 WANTED = frozenset(v for k, v in globals().items() if k.isupper() and isinstance(v, int))
 _NO_CONTRAST = frozenset({"", "NONE", "NO", "N", "0", "NATIVE", "WITHOUT"})
@@ -135,6 +136,23 @@ def _series_facts(elements: Elements, series: str) -> SeriesFacts:
         pixel_spacing_mm=(spacing[0], spacing[1]) if spacing else None,
         tilt_deg=tilt[0] if tilt else None,
         view=(side if side in ("L", "R", "B") and view else "") + view,
+        presentation=vocabulary.code_string(text(elements, INTENT)),
+    )
+
+
+def _view_facts(elements: Elements) -> ViewFacts | None:
+    """Of an image that names a view (Mammography Image and DX Positioning modules, PS3.3 C.8.11)."""
+    position = vocabulary.code_string(text(elements, VIEW))
+    if not position and text(elements, MODALITY).strip().upper() != "MG":
+        return None
+    side = (text(elements, IMAGE_SIDE) or text(elements, SIDE)).upper()
+    spacing = _quiet(elements, IMAGER_SPACING, 2) or _quiet(elements, SPACING, 2)
+    return ViewFacts(
+        position=position,
+        laterality=cast("Literal['L', 'R', 'B']", side) if side in ("L", "R", "B") else "",
+        implant=text(elements, IMPLANT).upper() == "YES",
+        inverted=text(elements, PHOTOMETRIC).upper() == "MONOCHROME1",
+        pixel_mm=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
     )
 
 
@@ -163,6 +181,7 @@ def _instance_facts(elements: Elements, meta: Meta, stream: BinaryIO, stored: tu
         frames=max(integer(elements, FRAMES) or 1, 0),
         localizer=bool(_LOCALIZERS.intersection(image_type)),
         derived=image_type[:2] == ["DERIVED", "SECONDARY"],
+        view=_view_facts(elements),
         acquisition=integer(elements, ACQUISITION),
         images_in_acquisition=integer(elements, COUNT),
         fault=fault or _fault(elements, meta, sop_class, stream),

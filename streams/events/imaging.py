@@ -47,6 +47,24 @@ class SeriesFacts:
     tilt_deg: float | None = None
     view: str = ""
     """View Position (0018,5101) with laterality, for mammography."""
+    presentation: str = ""
+    """Presentation Intent Type (0008,0068): FOR PRESENTATION, FOR PROCESSING or nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewFacts:
+    """What a projection image, such as a mammogram, says of itself (PS3.3 C.8.11.7)."""
+
+    position: str
+    """View Position (0018,5101), such as CC or MLO; empty: not told."""
+    laterality: Literal["L", "R", "B", ""] = ""
+    """Image Laterality (0020,0062)."""
+    implant: bool = False
+    """Breast Implant Present (0028,1300) is YES."""
+    inverted: bool = False
+    """MONOCHROME1: low values are shown bright (PS3.3 C.7.6.3.1.2)."""
+    pixel_mm: tuple[float, float] | None = None
+    """Imager Pixel Spacing (0018,1164), else Pixel Spacing (0028,0030): row and column, at the detector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +88,8 @@ class InstanceFacts:
     localizer: bool = False
     derived: bool = False
     """Image Type says DERIVED\\SECONDARY, as screenshots and reformats do."""
+    view: ViewFacts | None = None
+    """Of projection images only."""
     acquisition: int | None = None
     images_in_acquisition: int | None = None
     fault: str | None = None
@@ -161,6 +181,8 @@ class SeriesSummary:
     derived: bool = False
     multiframe: bool = False
     pixels: bool = True
+    views: tuple[str, ...] = ()
+    """View Positions of its projection images, each once."""
     orientation: Literal["axial", "coronal", "sagittal", "mixed", "none"] = "none"
     coverage_mm: float = 0.0
     """From the first to the last position along the normal, one slice thickness added."""

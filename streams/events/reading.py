@@ -14,8 +14,16 @@ Lane = Literal["urgent", "routine"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesToRead:
+    """A series that is read together with others."""
+
+    series: SeriesFacts
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingRequested:
-    """A model is to read a series."""
+    """A model is to read a series, or several as one exam."""
 
     reading: str
     """Names study, revision and model: asked twice, it is answered once."""
@@ -27,6 +35,8 @@ class ReadingRequested:
     priority: Priority
     series: SeriesFacts
     manifest: str
+    others: tuple[SeriesToRead, ...] = ()
+    """The further series of an exam of projections, such as the four of a mammography."""
     last_stored_at: datetime
 
 
@@ -36,6 +46,52 @@ class QualityNote:
 
     code: str
     sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """A number that a model gives beside its score, with its 95 % interval where that is known."""
+
+    name: str
+    value: float
+    unit: str
+    """UCUM, such as ml, mm or %."""
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """A class of a scale and how likely it is, such as breast density B."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesion:
+    """One of several places that a model marks, with its size; intervals are of 95 %."""
+
+    label: str
+    """Names it within the study's revision: n1, n2, ..., the most likely first."""
+    score: float
+    """Probability, 0 to 1."""
+    instance: str
+    """SOP Instance UID of the slice where it is largest."""
+    centre_mm: tuple[float, float, float]
+    """In patient coordinates (PS3.3 C.7.6.2.1.1): x to the left, y to the back, z to the head."""
+    place: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    """In the box of its organ, 0 to 1: from the patient's right, from the front, from the foot."""
+    side: Literal["L", "R", ""] = ""
+    volume_mm3: float
+    volume_low_mm3: float | None = None
+    volume_high_mm3: float | None = None
+    diameter_mm: float
+    """The longest in the plane of a slice."""
+    perpendicular_mm: float
+    """The longest at a right angle to it, in the same slice."""
+    texture: str = ""
+    """solid, part-solid or ground-glass; empty: not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +114,13 @@ class ReadingAnswered:
     mask: str | None = None
     """Digest of the mask object (streams.reading.masks)."""
     mask_ml: float | None = None
+    lesions: tuple[Lesion, ...] | None = None
+    """None: the model does not look for single ones; empty: it found none."""
+    quantities: tuple[Quantity, ...] = ()
+    grades: tuple[Grade, ...] = ()
+    """All classes of one scale, in its order."""
+    slice_mm: float | None = None
+    """Distance of the slices that were read: what sizes can be told at."""
     quality: tuple[QualityNote, ...] = ()
     pixels_seconds: float
     """Fetching, decoding, geometry and tensors."""
@@ -114,6 +177,12 @@ class FindingMade:
     """Name of what was measured, such as haemorrhage_volume; None where the contract reports none."""
     value: float | None = None
     unit: str = ""
+    value_low: float | None = None
+    value_high: float | None = None
+    lesions: tuple[Lesion, ...] | None = None
+    quantities: tuple[Quantity, ...] = ()
+    grades: tuple[Grade, ...] = ()
+    slice_mm: float | None = None
     quality: tuple[QualityNote, ...] = ()
     model_seconds: float
     last_stored_at: datetime

@@ -8,7 +8,7 @@ from math import exp, isfinite
 
 from streams.contract import Calibration, Contract
 from streams.errors import EventUnreadable
-from streams.events.reading import FindingMade, ReadingAnswered
+from streams.events.reading import FindingMade, Quantity, ReadingAnswered
 from streams.findings.state import Answered
 from streams.policy import RoutingPolicy
 from streams.stage import NOTHING, Outcome, Parts, Stage
@@ -66,10 +66,7 @@ def finding(answer: ReadingAnswered, contract: Contract, threshold: float) -> Fi
     if not isfinite(score):
         raise EventUnreadable(f"the calibration of {answer.model} gives no number")
     positive = score >= threshold
-    measure = contract.measure if contract.measure and contract.measure.report else None
-    value = answer.mask_ml if measure and positive else None
-    if value is not None and not (isfinite(value) and value >= 0):
-        raise EventUnreadable(f"{answer.model} measured {value}, which is no volume")
+    measured = _volume(answer, contract) if positive else _NOT_MEASURED
     return FindingMade(
         study=answer.study,
         revision=answer.revision,
@@ -84,10 +81,40 @@ def finding(answer: ReadingAnswered, contract: Contract, threshold: float) -> Fi
         positive=positive,
         key_instances=answer.key_instances,
         mask=answer.mask,
-        measure=measure.name if measure and value is not None else None,
-        value=value,
-        unit=measure.unit if measure and value is not None else "",
+        measure=measured.name or None,
+        value=measured.value if measured.name else None,
+        unit=measured.unit,
+        value_low=measured.low,
+        value_high=measured.high,
+        lesions=answer.lesions,
+        quantities=tuple(_sound(q, answer) for q in answer.quantities if contract.quantities.get(q.name)),
+        grades=answer.grades,
+        slice_mm=answer.slice_mm,
         quality=answer.quality,
         model_seconds=answer.model_seconds,
         last_stored_at=answer.last_stored_at,
     )
+
+
+_NOT_MEASURED = Quantity(name="", value=0.0, unit="")
+
+
+def _volume(answer: ReadingAnswered, contract: Contract) -> Quantity:
+    """The mask's volume with its 95 % interval, where the contract reports one."""
+    measure, value = contract.measure, answer.mask_ml
+    if measure is None or not measure.report or value is None:
+        return _NOT_MEASURED
+    if not (isfinite(value) and value >= 0):
+        raise EventUnreadable(f"{answer.model} measured {value}, which is no volume")
+    low = high = None
+    if measure.uncertainty is not None:
+        share, floor = measure.uncertainty
+        half = max(share * value, floor)
+        low, high = max(0.0, value - half), value + half
+    return Quantity(name=measure.name, value=value, unit=measure.unit, low=low, high=high)
+
+
+def _sound(quantity: Quantity, answer: ReadingAnswered) -> Quantity:
+    if not isfinite(quantity.value):
+        raise EventUnreadable(f"{answer.model} measured {quantity.name} as {quantity.value}, which is no number")
+    return quantity

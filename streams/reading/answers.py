@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streams.contract import Answer
 from streams.errors import ReadingBroken
+from streams.events.reading import Grade, Lesion, Quantity
 from streams.reading.masks import Mask, encode_mask
 from streams.reading.tensors import HeadSlabs
 from streams.reading.volume import Volume
@@ -30,6 +31,9 @@ class Answered:
         key_instances: SOP Instance UIDs, the strongest first.
         mask: the mask object's bytes (streams.reading.masks); None where nothing is marked.
         mask_ml: None where the model gives no mask.
+        lesions: None where the model does not look for single ones.
+        grades: all classes of one scale, in its order.
+        notes: what the answer itself tells a reader to mind, as sentences.
     """
 
     study_logit: float
@@ -37,6 +41,10 @@ class Answered:
     key_instances: tuple[str, ...] = ()
     mask: bytes | None = None
     mask_ml: float | None = None
+    lesions: tuple[Lesion, ...] | None = None
+    quantities: tuple[Quantity, ...] = ()
+    grades: tuple[Grade, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def slices_and_mask(answer: Answer, outputs: Outputs, slabs: HeadSlabs, volume: Volume) -> Answered:
@@ -45,7 +53,7 @@ def slices_and_mask(answer: Answer, outputs: Outputs, slabs: HeadSlabs, volume: 
     Raises:
         ReadingBroken: an output does not have one value, or one plane, for each slab.
     """
-    study = np.asarray(outputs[answer.study_logit])
+    study = np.asarray(outputs[answer.study_logit or ""])
     if study.size != 1:
         raise ReadingBroken(f"The model gave {study.size} scores for the study; one is expected.")
     count = len(slabs.source_index)
@@ -80,9 +88,3 @@ def _strongest(scores: NDArray[np.float32], slabs: HeadSlabs, volume: Volume) ->
     """The slices at the slabs of the highest scores; of equal ones the lower slab first."""
     order = np.argsort(-scores, kind="stable")[:KEY_INSTANCES]
     return tuple(volume.instances[int(slabs.source_index[slab])] for slab in order)
-
-
-ANSWERS: dict[str, Callable[[Answer, Outputs, HeadSlabs, Volume], Answered]] = {
-    "slices_and_mask": slices_and_mask,
-}
-"""The functions that a contract's `[answer] function` can name."""

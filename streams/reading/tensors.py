@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -214,9 +213,3 @@ def _cut_coarse(stack: NDArray[np.bool_], origin: NDArray[np.float64]) -> NDArra
 def _twice(stack: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Each pixel as 2 x 2."""
     return stack.repeat(2, axis=1).repeat(2, axis=2)
-
-
-TENSORS: dict[str, Callable[[Hu, tuple[float, float, float], NDArray[np.float64]], HeadSlabs]] = {
-    "head_slabs": head_slabs,
-}
-"""The functions that a contract's `[tensors] function` can name."""

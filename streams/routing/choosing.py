@@ -16,9 +16,14 @@ _LAST = 1 << 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What a model is to read (None: nothing here), why that, and why not the others."""
+    """What a model is to read (None: nothing here), why that, and why not the others.
+
+    Attributes:
+        others: further series that are read together with the best one.
+    """
 
     best: SeriesSummary | None
+    others: tuple[SeriesSummary, ...] = ()
     why: str
     declined: tuple[Choice, ...]
 
@@ -28,6 +33,8 @@ def choose(contract: Contract, study: StudyAssembled, rules: Rules) -> Chosen:
     name, needs = contract.name, contract.needs
     faults = {s.facts.series: unfit(s, needs, study, rules) for s in study.series}
     fit = sorted((s for s in study.series if not faults[s.facts.series]), key=lambda s: _preference(s, needs))
+    if needs.views:
+        return _exam(contract, study, fit, faults)
     best = fit[0] if fit else None
     declined = []
     for series in study.series:
@@ -37,6 +44,22 @@ def choose(contract: Contract, study: StudyAssembled, rules: Rules) -> Chosen:
         if why:
             declined.append(Choice(model=name, series=series.facts.series, why=why))
     return Chosen(best=best, why=_taken(best) if best else "", declined=tuple(declined))
+
+
+def _exam(contract: Contract, study: StudyAssembled, fit: list[SeriesSummary], faults: dict[str, str | None]) -> Chosen:
+    """All fit series together, in the order of their numbers."""
+    declined = tuple(
+        Choice(model=contract.name, series=s.facts.series, why=why)
+        for s in study.series
+        if (why := faults[s.facts.series])
+    )
+    if not fit:
+        return Chosen(best=None, why="", declined=declined)
+    ordered = sorted(fit, key=lambda s: (_LAST if s.facts.number is None else s.facts.number, s.facts.series))
+    views = sorted({view for s in ordered for view in s.views} & set(contract.needs.views))
+    images = sum(s.count for s in ordered)
+    why = f"{images} {'image' if images == 1 else 'images'}, views {' and '.join(views)}"
+    return Chosen(best=ordered[0], others=tuple(ordered[1:]), why=why, declined=declined)
 
 
 def _preference(series: SeriesSummary, needs: Needs) -> tuple[float, int, float, int, str]:

@@ -21,11 +21,23 @@ def _reasons(series: SeriesSummary, needs: Needs, study: StudyAssembled, rules: 
     yield "scout (localizer)" if series.localizer else None
     yield None if series.pixels else "holds no images"
     yield "multi-frame images are not read" if series.multiframe else None
+    if needs.views:
+        yield from _projections(series, needs)
+        return
     yield "screenshots or reformats (derived)" if series.derived else None
     others = [s.facts for s in study.series if s.facts.series != facts.series and not s.localizer]
     yield shows(needs.body_part, facts, study.facts.description, others, rules)
     yield _contrast(needs, contrast=facts.contrast)
     yield from _geometry(series, needs)
+
+
+def _projections(series: SeriesSummary, needs: Needs) -> Iterator[str | None]:
+    """Views of an exam: what they show is told by modality and view, for mammographs fill in little else."""
+    if series.facts.presentation == "FOR PROCESSING":
+        yield "images for processing; those for presentation are read"
+    if not set(series.views) & set(needs.views):
+        shown = f"views {', '.join(series.views)}" if series.views else "its images do not tell their view"
+        yield f"{shown}; {' and '.join(needs.views)} are read"
 
 
 def _contrast(needs: Needs, *, contrast: bool) -> str | None:

@@ -11,14 +11,13 @@ from streams.events.identifiers import named_id
 from streams.events.imaging import (
     Choice,
     PriorityChanged,
-    SeriesSummary,
     StudyAssembled,
     StudyIneligible,
     StudyRouted,
 )
-from streams.events.reading import Lane, ReadingRequested, Role
+from streams.events.reading import Lane, ReadingRequested, Role, SeriesToRead
 from streams.policy import RoutingPolicy
-from streams.routing.choosing import choose
+from streams.routing.choosing import Chosen, choose
 from streams.routing.state import Asked
 from streams.stage import NOTHING, Outcome, Parts, Stage
 
@@ -70,11 +69,11 @@ class _Router:
             if found.best is None:
                 continue
             earlier = requests.get(contract.name)
-            if earlier and earlier.role == _role(role) and _same(earlier, found.best):
+            if earlier and earlier.role == _role(role) and _same(earlier, found):
                 why = f"read in revision {earlier.revision}"
                 chosen.append(_choice(earlier, why, earlier.revision))
                 continue
-            request = _request(study, contract.name, _role(role), lane, found.best)
+            request = _request(study, contract.name, _role(role), lane, found)
             requests[contract.name] = request
             new.append(request)
             chosen.append(_choice(request, found.why, None))
@@ -105,8 +104,11 @@ def _role(role: str) -> Role:
     return "live" if role == "live" else "shadow"
 
 
-def _same(earlier: ReadingRequested, series: SeriesSummary) -> bool:
-    return (earlier.series.series, earlier.manifest) == (series.facts.series, series.manifest)
+def _same(earlier: ReadingRequested, found: Chosen) -> bool:
+    """Whether exactly these images have been asked about."""
+    assert found.best
+    asked = {(earlier.series.series, earlier.manifest), *((o.series.series, o.manifest) for o in earlier.others)}
+    return asked == {(s.facts.series, s.manifest) for s in (found.best, *found.others)}
 
 
 def _choice(request: ReadingRequested, why: str, read_in: int | None) -> Choice:
@@ -114,8 +116,10 @@ def _choice(request: ReadingRequested, why: str, read_in: int | None) -> Choice:
     return Choice(model=request.model, series=request.series.series, why=why, read_in=read_in, role=request.role)
 
 
-def _request(study: StudyAssembled, model: str, role: Role, lane: Lane, series: SeriesSummary) -> ReadingRequested:
+def _request(study: StudyAssembled, model: str, role: Role, lane: Lane, found: Chosen) -> ReadingRequested:
     """A shadow model never stands in the urgent lane: it moves nobody, so nobody waits for it."""
+    series = found.best
+    assert series
     uid, revision = study.facts.study, study.revision
     return ReadingRequested(
         reading=named_id("reading", uid, str(revision), model),
@@ -127,6 +131,7 @@ def _request(study: StudyAssembled, model: str, role: Role, lane: Lane, series: 
         priority=study.priority,
         series=series.facts,
         manifest=series.manifest,
+        others=tuple(SeriesToRead(series=s.facts, manifest=s.manifest) for s in found.others),
         last_stored_at=study.last_stored_at,
     )
 

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import pairwise
+
+import numpy as np
 
 from streams.adapters.contract_files import ModelFolder
 from streams.contract import Contract
 from streams.errors import NotReadable, QualityRejected, ReadingBroken, SetAside
-from streams.events.manifest import Manifest, decode_manifest
-from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
-from streams.ports import Inference, ModelServer, ObjectStore, PixelSource, Tensor
-from streams.reading.answers import ANSWERS, Answered
-from streams.reading.geometry import Geometry, arrange
-from streams.reading.tensors import TENSORS, HeadSlabs, NoAnatomy
-from streams.reading.volume import Volume, volume_of
+from streams.events.reading import QualityNote, ReadingAnswered, ReadingFailed, ReadingRequested
+from streams.ports import Inference, ModelServer, ObjectStore, PixelSource
+from streams.reading.answers import Answered
+from streams.reading.functions import ANSWERS, Prepared, rows
+from streams.reading.tensors import NoAnatomy
+from streams.runtime.preparing import NUMERICAL, Preparing, Ready
 
-NUMERICAL = (ValueError, ArithmeticError, LookupError, MemoryError)
-"""What numpy raises on arrays that it cannot work with."""
 LEAST_S = 0.5
 """What is left to the model at least, so that a deadline spent on pixels reads as one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    """A series ready for its model."""
+Turn = Callable[[ReadingRequested], Awaitable[None]]
 
-    volume: Volume
-    slabs: HeadSlabs
+
+async def no_turn(_request: ReadingRequested) -> None:
+    """Nobody to let go first."""
 
 
 class Reader:
@@ -36,6 +34,7 @@ class Reader:
 
     Attributes:
         clock: monotonic seconds.
+        turn: awaited before each call of a model, so that an urgent reading can go first.
     """
 
     def __init__(
@@ -45,9 +44,11 @@ class Reader:
         server: ModelServer,
         models: Mapping[str, ModelFolder],
         clock: Callable[[], float],
+        turn: Turn = no_turn,
     ) -> None:
         self._objects = objects
-        self._pixels = pixels
+        self._preparing = Preparing(objects, pixels)
+        self._turn = turn
         self._server = server
         self._models = models
         self._clock = clock
@@ -72,10 +73,10 @@ class Reader:
         if model is None:
             raise ReadingBroken(f"There is no model {request.model} in this installation.")
         began = self._clock()
-        prepared = await self._prepared(request, model.contract)
+        ready = await self._preparing.ready(request, model.contract)
         pixels_seconds = self._clock() - began
-        inference = await self._infer(request, model.contract, prepared.slabs, pixels_seconds)
-        answered = await asyncio.to_thread(_meant, model.contract, inference, prepared)
+        inference = await self._infer(request, model.contract, ready.prepared, pixels_seconds)
+        answered = await asyncio.to_thread(_meant, model.contract, inference, ready)
         mask = None
         if answered.mask is not None:
             mask = await asyncio.to_thread(self._objects.put, answered.mask)
@@ -93,31 +94,50 @@ class Reader:
             key_instances=answered.key_instances,
             mask=mask,
             mask_ml=answered.mask_ml,
-            quality=prepared.volume.quality,
+            lesions=answered.lesions,
+            quantities=answered.quantities,
+            grades=answered.grades,
+            slice_mm=ready.slice_mm,
+            quality=(*ready.source.quality, *(QualityNote(code="answer", sentence=n) for n in answered.notes)),
             pixels_seconds=round(pixels_seconds, 6),
             model_seconds=round(inference.seconds, 6),
             last_stored_at=request.last_stored_at,
         )
 
-    async def _prepared(self, request: ReadingRequested, contract: Contract) -> _Prepared:
-        geometry = await asyncio.to_thread(self._arranged, request, contract)
-        pixels = await self._pixels.decode(geometry.instances, contract.limits.deadline_s)
-        return await asyncio.to_thread(_prepare, geometry, pixels, contract)
-
-    def _arranged(self, request: ReadingRequested, contract: Contract) -> Geometry:
-        manifest: Manifest = decode_manifest(self._objects.get(request.manifest))
-        return arrange(request.series, manifest.instances, contract.needs)
-
     async def _infer(
-        self, request: ReadingRequested, contract: Contract, slabs: HeadSlabs, spent_s: float
+        self, request: ReadingRequested, contract: Contract, prepared: Prepared, spent_s: float
     ) -> Inference:
-        return await self._server.infer(
-            contract.name,
-            slabs.inputs,
-            outputs=tuple(contract.tensors.outputs),
-            request_id=request.reading,
-            deadline_s=max(LEAST_S, contract.limits.deadline_s - spent_s),
+        """One call, or several along the first axis, put together again."""
+        inputs, most = prepared.inputs, contract.tensors.rows_most
+        count = rows(inputs)
+        steps = [slice(None)] if most is None or count <= most else _steps(count, most)
+        parts: list[Inference] = []
+        for step in steps:
+            await self._turn(request)
+            parts.append(
+                await self._server.infer(
+                    contract.name,
+                    {name: tensor[step] for name, tensor in inputs.items()},
+                    outputs=tuple(contract.tensors.outputs),
+                    request_id=request.reading,
+                    deadline_s=max(LEAST_S, contract.limits.deadline_s - spent_s),
+                )
+            )
+            spent_s += parts[-1].seconds
+        if len(parts) == 1:
+            return parts[0]
+        return Inference(
+            outputs={name: np.concatenate([p.outputs[name] for p in parts]) for name in parts[0].outputs},
+            model_version=parts[0].model_version,
+            seconds=sum(part.seconds for part in parts),
         )
+
+
+def _steps(count: int, most: int) -> list[slice]:
+    """Rows in parts of nearly equal size, none larger than `most`."""
+    parts = -(-count // most)
+    edges = [round(k * count / parts) for k in range(parts + 1)]
+    return [slice(low, high) for low, high in pairwise(edges)]
 
 
 def failed(request: ReadingRequested, kind: str, reason: str, *, final: bool = True, attempt: int = 1) -> ReadingFailed:
@@ -136,20 +156,9 @@ def failed(request: ReadingRequested, kind: str, reason: str, *, final: bool = T
     )
 
 
-def _prepare(geometry: Geometry, pixels: Tensor, contract: Contract) -> _Prepared:
-    volume = volume_of(geometry, pixels)
-    try:
-        slabs = TENSORS[contract.tensors.function](volume.hu, volume.spacing_mm, volume.positions_mm)
-    except NoAnatomy:
-        raise
-    except NUMERICAL as fault:
-        raise ReadingBroken(f"The model's input cannot be made of these images: {fault}.") from fault
-    return _Prepared(volume=volume, slabs=slabs)
-
-
-def _meant(contract: Contract, inference: Inference, prepared: _Prepared) -> Answered:
+def _meant(contract: Contract, inference: Inference, ready: Ready) -> Answered:
     meaning = ANSWERS[contract.answer.function]
     try:
-        return meaning(contract.answer, inference.outputs, prepared.slabs, prepared.volume)
+        return meaning(contract.answer, inference.outputs, ready.prepared, ready.source)
     except NUMERICAL as fault:
         raise ReadingBroken(f"The model's answer has no meaning: {fault}.") from fault

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from streams.reading.tensors import TENSORS, WIDTH, NoAnatomy, head_slabs
+from streams.contract import Tensors
+from streams.reading.functions import TENSORS
+from streams.reading.planes import Axes
+from streams.reading.tensors import WIDTH, NoAnatomy, head_slabs
+from streams.reading.volume import Volume
 
 SIZE, PIXEL = 200, 1.1
 
@@ -106,4 +110,14 @@ def test_no_anatomy():
 def test_registry():
     """A contract's name leads to the function, and its input carries the contract's name."""
     hu, spacing, places, _ = head(5.0)
-    assert TENSORS["head_slabs"](hu, spacing, places).inputs["HEAD"].shape[1:] == (4, 192, 192)
+    count = len(hu)
+    volume = Volume(
+        hu=hu.astype(np.int16),
+        spacing_mm=spacing,
+        positions_mm=places,
+        tilt_deg=0.0,
+        instances=tuple(map(str, range(count))),
+        axes=Axes(),
+    )
+    tensors = Tensors(function="head_slabs", inputs={}, outputs={})
+    assert TENSORS["head_slabs"](volume, tensors).inputs["HEAD"].shape[1:] == (4, 192, 192)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.contract import Needs
 from streams.events.identifiers import named_id
 from streams.events.imaging import PriorityChanged, StudyIneligible, StudyRouted
 from streams.events.reading import ReadingRequested
@@ -215,3 +216,43 @@ def test_a_reason_names_what_it_can_and_counts_the_rest():
     told, _ = route(*series)
     assert told.reason.endswith("series 6: scout (localizer); and 3 reasons more")
     assert len(told.declined) == 9
+
+
+MAMMO = replace(
+    HEAD,
+    name="density",
+    needs=Needs(modality=("MG",), body_part="breast", views=("CC", "MLO")),
+)
+
+
+def mammogram(number, *views, **changes):
+    facts = series_facts(f"1.2.{number}", modality="MG", number=number, body_part="", **changes)
+    return summary(facts.series, facts=facts, count=len(views), views=views, orientation="none", spacing_mm=None)
+
+
+def test_an_exam_is_read_as_one():
+    """All series with a wanted view make one reading; it is asked again when one of them changes, else not."""
+    first, second = mammogram(2, "MLO"), mammogram(1, "CC")
+    trial = stage(contracts=(MAMMO,))
+    told, request = trial.hear(assembled(first, second))
+    assert (request.series.series, [o.series.series for o in request.others]) == ("1.2.1", ["1.2.2"])
+    assert told.chosen[0].why == "2 images, views CC and MLO"
+    (again,) = trial.hear(assembled(first, second, revision=2))
+    assert again.chosen[0].read_in == 1
+    _told, anew = trial.hear(assembled(first, second, mammogram(3, "MLO"), revision=3))
+    assert [o.series.series for o in anew.others] == ["1.2.2", "1.2.3"]
+
+
+@pytest.mark.parametrize(
+    ("series", "sentence"),
+    [
+        (
+            mammogram(1, "CC", presentation="FOR PROCESSING"),
+            "images for processing; those for presentation are read",
+        ),
+        (mammogram(1, "XCCL"), "views XCCL; CC and MLO are read"),
+        (mammogram(1), "its images do not tell their view; CC and MLO are read"),
+    ],
+)
+def test_views_that_are_not_read(series, sentence):
+    assert why(series, contracts=(MAMMO,)) == {"1.2.1": sentence}

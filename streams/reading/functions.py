@@ -1,0 +1,51 @@
+"""The functions that a contract can name: how tensors are made, what outputs mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.contract import Answer, Tensors
+from streams.reading.answers import Answered, slices_and_mask
+from streams.reading.tensors import HeadSlabs, head_slabs
+from streams.reading.volume import Volume
+
+
+class Prepared(Protocol):
+    """A series, or an exam, as a model's input, with whatever its answer function needs to find the way back."""
+
+    @property
+    def inputs(self) -> Mapping[str, NDArray[Any]]:
+        """The tensors by input name, as a contract's `[tensors.inputs]` lists them."""
+
+
+Source = Any
+"""A Volume (streams.reading.volume) of slices, or Views (streams.reading.views) of projections."""
+MakesTensors = Callable[[Source, Tensors], Prepared]
+"""Of what was decoded and the contract's `[tensors]`; raises NoAnatomy where the body part is not in the pixels."""
+GivesMeaning = Callable[[Answer, Mapping[str, NDArray[Any]], Any, Source], Answered]
+"""Of the contract's `[answer]`, the outputs, what the tensor function made, and what was decoded.
+
+Raises ReadingBroken where the outputs do not fit it.
+"""
+
+
+def _head_slabs(volume: Volume, _tensors: Tensors) -> HeadSlabs:
+    return head_slabs(volume.hu, volume.spacing_mm, volume.positions_mm)
+
+
+TENSORS: dict[str, MakesTensors] = {
+    "head_slabs": _head_slabs,
+}
+ANSWERS: dict[str, GivesMeaning] = {
+    "slices_and_mask": slices_and_mask,
+}
+
+
+def rows(inputs: Mapping[str, NDArray[Any]]) -> int:
+    """Of the inputs' first axis, which is the same for all; 0 where it is not."""
+    counts = {len(tensor) if np.ndim(tensor) else 0 for tensor in inputs.values()}
+    return counts.pop() if len(counts) == 1 else 0
