@@ -12,6 +12,7 @@ from rich.console import Console
 
 from streams.cli import tables
 from streams.cli.mark import level
+from streams.events.words import measured
 from streams.oversight.ledger import Ledger, StudyLine
 from streams.runtime.following import Following
 from streams.runtime.sending import Delivery, Offer, deliver, offer, order_for, settled
@@ -112,10 +113,12 @@ def study_row(ledger: Ledger, line: StudyLine | None, study: str | None, reason:
         "reason": outcome.reason if outcome else reason,
         "revision": line.revision,
         "findings": [
-            {"model": f.model, "name": f.name, "score": f.score, "threshold": f.threshold, "role": f.role}
+            {"model": f.model, "name": f.name, "score": f.score, "threshold": f.threshold, "role": f.role,
+             "measured": measured(f)}
             for f in line.newest_findings
         ],
-        "measurements": [{"name": m.name, "value": m.value, "unit": m.unit} for m in line.measurements],
+        "measurements": [{"name": m.name, "value": m.value, "unit": m.unit, "low": m.low, "high": m.high,
+                          "role": m.role} for m in line.measurements],
         "alerts": [
             {"alert": a.alert, "finding": a.finding, "score": a.score, "told_at": line.told_at[a.alert],
              "read_by": a.read_by}

@@ -89,9 +89,9 @@ def outcomes(rows: Iterable[Mapping[str, Any]]) -> Table:
     for row in rows:
         times, told, revision = row["times"], row["alerts"], row["revision"]
         name = row.get("name") or row.get("file") or short(row["study"] or "")
-        scores = " ".join(f"{f['score']:.2f}" for f in row["findings"])
+        scores = " ".join(f"{f['score']:.2f}" for f in row["findings"] if f["role"] == "live")
         later = f" (revision {revision})" if revision > 1 else ""
-        why = f"\n{row['reason']}" if row["reason"] and row["outcome"] != "analysed" else ""
+        why = f"\n{row['reason']}" if row["reason"] and row["outcome"] != "analysed" else _beside(row["findings"])
         seconds, model = times["seconds_to_alert"], times["model_seconds"]
         table.add_row(
             Text.assemble(name, later, (why, "dim")),
@@ -101,6 +101,17 @@ def outcomes(rows: Iterable[Mapping[str, Any]]) -> Table:
             f"{seconds:.2f} s ({model:.2f} s)" if seconds is not None and model is not None else "",
         )
     return table
+
+
+def _beside(findings: Iterable[Mapping[str, Any]]) -> str:
+    """What models measured, a line each; a shadow's word is told as such."""
+    lines = []
+    for finding in findings:
+        shadow = f"shadow model {finding['model']}: " if finding["role"] == "shadow" else ""
+        if shadow or finding["measured"]:
+            score = f"{finding['name'].replace('_', ' ')} {finding['score']:.2f}"
+            lines.append(f"\n{shadow}{', '.join(part for part in (score, finding['measured']) if part)}")
+    return "".join(lines)
 
 
 def receipts(rows: Iterable[Mapping[str, Any]]) -> Table:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from streams.delivery.state import Ended, Open
 from streams.events.reading import FindingMade, ReadingFailed
 from streams.events.watching import StudyClosed, StudyOutcome
+from streams.events.words import measured
 
 
 def outcome(revision: Open, readings: Mapping[str, Ended], study: str) -> StudyClosed | None:
@@ -40,7 +41,8 @@ def answered(finding: FindingMade) -> str:
     """An answer as a part of the outcome's reason."""
     verdict = "suspected" if finding.positive else "not suspected"
     shadow = " (shadow)" if finding.role == "shadow" else ""
-    return f"{finding.model}{shadow}: {finding.name.replace('_', ' ')} {verdict} ({finding.score:.2f})"
+    beside = f", {words}" if (words := measured(finding)) else ""
+    return f"{finding.model}{shadow}: {finding.name.replace('_', ' ')} {verdict} ({finding.score:.2f}){beside}"
 
 
 def failed(event: ReadingFailed) -> str:

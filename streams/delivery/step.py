@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal, TypeVar
 
 from streams.delivery.alerts import Told, handled, heard
+from streams.delivery.measuring import measurements
 from streams.delivery.outcome import answered, failed, outcome
 from streams.delivery.state import Ended, Known, Open, Standing
 from streams.events.imaging import PriorityChanged, StudyIneligible, StudyRouted
@@ -127,8 +128,7 @@ class _Delivery:
             told = heard(draft.all(ALERT, Standing).get(slot), finding, known, self._waits)
             _keep(draft, slot, told)
             alert = told.standing.alert if finding.positive else None
-        if finding.measure and finding.value is not None:
-            draft.says.append(_measurement(finding, known.patient))
+        draft.says += measurements(finding, known.patient)
         ended = Ended(how="answered", role=finding.role, sentence=answered(finding), alert=alert)
         draft.set(f"{READING}:{name}", ended)
 
@@ -194,21 +194,4 @@ def _ineligible(event: StudyIneligible) -> StudyClosed:
         models=(),
         alerts=(),
         last_stored_at=event.last_stored_at,
-    )
-
-
-def _measurement(finding: FindingMade, patient: str) -> MeasurementMade:
-    assert finding.measure is not None
-    assert finding.value is not None
-    return MeasurementMade(
-        patient=patient,
-        study=finding.study,
-        revision=finding.revision,
-        name=finding.measure,
-        value=finding.value,
-        unit=finding.unit,
-        model=finding.model,
-        model_version=finding.model_version,
-        role=finding.role,
-        series=finding.series,
     )

@@ -89,6 +89,9 @@ class MeasurementMade:
     name: str
     value: float
     unit: str
+    low: float | None = None
+    high: float | None = None
+    """The 95 % interval, where it is known."""
     model: str
     model_version: str
     role: Role

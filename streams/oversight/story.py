@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from streams.events import imaging, reading, telling, watching
+from streams.events import imaging, reading, telling, watching, words
 from streams.events.codec import EVENT_TYPES
 from streams.events.envelope import Envelope
 
@@ -101,7 +101,8 @@ def _routed(e: imaging.StudyRouted | imaging.StudyIneligible) -> str:
 
 def _finding(e: reading.FindingMade) -> str:
     verdict = "suspected" if e.positive else "not suspected"
-    value = f", {e.value:.1f} {e.unit}" if e.value is not None else ""
+    beside = words.measured(e)
+    value = f", {beside}" if beside else ""
     shadow = " (shadow: moves nobody)" if e.role == "shadow" else ""
     return f"{e.name.replace('_', ' ')} {verdict}: {e.score:.2f} against {e.threshold:.2f}{value}{shadow}"
 
