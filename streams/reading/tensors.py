@@ -18,9 +18,7 @@ WIDTH = 192
 GREY_HU = (-15.0, 100.0)
 """The window that becomes grey 0..255."""
 SLAB_MM = 5.0
-"""What thin slices are averaged to."""
-THIN_MM = 2.5
-"""Slices closer together than this are thin."""
+"""Slices are averaged by as many as come nearest to this; from 3.4 mm on they are used as they come."""
 KEEP_MM = 7.0
 """How far outside the inside of the skull the picture is kept."""
 FEWEST_SLABS = 3
@@ -89,8 +87,8 @@ class HeadSlabs:
 def head_slabs(hu: Hu, spacing_mm: tuple[float, float, float], positions_mm: NDArray[np.float64]) -> HeadSlabs:
     """An axial head in HU `[z, y, x]`, foot to head, as slabs for a 2.5D net.
 
-    spacing_mm is (dz, dy, dx); positions_mm the place of each slice along the normal, ascending. Slices closer than
-    2.5 mm are averaged to 5 mm; thicker ones are used as they come.
+    spacing_mm is (dz, dy, dx); positions_mm the place of each slice along the normal, ascending. Thin slices
+    are averaged by as many as come nearest to 5 mm; from 3.4 mm on they are used as they come.
 
     Raises NoAnatomy where no brain inside a skull is found.
     """
@@ -125,9 +123,10 @@ def _members(positions: NDArray[np.float64]) -> list[tuple[int, int]]:
     if len(positions) < 2:
         return [(k, k + 1) for k in range(len(positions))]
     step = float(np.median(np.diff(positions)))
-    if step >= THIN_MM:
+    each = max(1, round(SLAB_MM / step)) if step > 0 else 1
+    if each == 1:
         return [(k, k + 1) for k in range(len(positions))]
-    bins = np.floor((positions - positions[0] + step / 2) / SLAB_MM).astype(np.int64)
+    bins = np.floor((positions - positions[0] + step / 2) / (each * step)).astype(np.int64)
     edges = np.flatnonzero(np.diff(bins)) + 1
     bounds = [0, *edges.tolist(), len(positions)]
     return list(pairwise(bounds))
