@@ -36,6 +36,9 @@ class Case:
     expect_outcome: Outcome = "analysed"
     also_right: tuple[Outcome, ...] = ()
     """Outcomes that would be right as well."""
+    patient: str = ""
+    """Cases of one word are of one patient, in name too; empty: of a patient of its own."""
+    years_ago: int = 0
     seed: int = 7
 
     @property

@@ -52,7 +52,8 @@ class Made:
 
 def study_of(case: Case) -> Study:
     """The study's names and numbers."""
-    rng = np.random.default_rng((case.seed, 9))
+    who = case.seed - case.number + 100 + sum(case.patient.encode()) % 800 if case.patient else case.seed
+    rng = np.random.default_rng((who, 9))
     age = int(rng.integers(24, 90))
     about = {"head": "CT HEAD W/O CONTRAST", "chest": "CT CHEST W/O CONTRAST", "mr": "MR BRAIN W/O CONTRAST"}
     vendor = MAKERS[case.maker]
@@ -60,13 +61,13 @@ def study_of(case: Case) -> Study:
         vendor = replace(vendor, model="MAGNETOM Avanto", software="syngo MR B17")
     return Study(
         uid=uid_of("study", case.seed),
-        patient_name=f"PHANTOM^{NAMES[(case.number - 1) % len(NAMES)]}",
-        patient_id=f"PHANTOM-{case.seed:06d}",
+        patient_name=f"PHANTOM^{case.patient.upper() or NAMES[(case.number - 1) % len(NAMES)]}",
+        patient_id=f"PHANTOM-{who:06d}",
         birth_date=f"{2026 - age}0101",
         sex=str(rng.choice(("F", "M"))),
-        age=f"{age:03d}Y",
+        age=f"{age - case.years_ago:03d}Y",
         accession=f"WR{case.seed:08d}",
-        date="20260302",
+        date=f"{2026 - case.years_ago}0302",
         time=f"{8 + case.number // 4:02d}{case.number % 4 * 14:02d}00",
         description=about.get(case.kind, "CT HEAD W/O CONTRAST"),
         body_part="CHEST" if case.kind == "chest" else "HEAD",

@@ -1,4 +1,4 @@
-"""Demo studies anew: the same pixels under other UIDs and accession numbers, so that each run arrives afresh."""
+"""Demo studies anew: the same pixels under other UIDs, accession numbers and patients, so that each run is fresh."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
 UID_TAGS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
-ACCESSION = b"\x08\x00\x50\x00SH"
-"""Accession Number (0008,0050) in explicit VR little endian, before its length."""
+DRAWN = (b"\x08\x00\x50\x00SH", b"\x10\x00\x20\x00LO")
+"""Accession Number (0008,0050) and Patient ID (0010,0020) in explicit VR little endian, before their lengths."""
 
 
 def other_uid(uid: str, run: str) -> str:
@@ -31,16 +31,20 @@ def uids_of(path: Path) -> tuple[str, ...]:
 
 
 def stamp(source: Path, target: Path, run: str, known: Mapping[str, str]) -> None:
-    """Write source to target with each known UID replaced, and its accession number drawn anew.
+    """Write source to target with each known UID replaced, accession number and patient drawn anew.
+
+    Equal ones become equal ones: two studies of one patient are of one patient again.
 
     Bytes of equal length take the place of bytes, so that damage which a case was given stays as it is.
     """
     content = source.read_bytes()
     for old, new in known.items():
         content = content.replace(old.encode(), new.encode())
-    at = content.find(ACCESSION)
-    if at >= 0:
-        start = at + len(ACCESSION) + 2
+    for element in DRAWN:
+        at = content.find(element)
+        if at < 0:
+            continue
+        start = at + len(element) + 2
         length = int.from_bytes(content[start - 2 : start], "little")
         drawn = hashlib.sha256(f"{run}/".encode() + content[start : start + length]).hexdigest().upper()
         content = content[:start] + drawn[:length].encode() + content[start + length :]
