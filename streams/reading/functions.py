@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from streams.contract import Answer, Tensors
 from streams.reading.answers import Answered, slices_and_mask
+from streams.reading.stitching import volume_mask
 from streams.reading.tensors import HeadSlabs, head_slabs
 from streams.reading.volume import Volume
+from streams.reading.windowed import volume_patches
 
 
 class Prepared(Protocol):
@@ -39,9 +41,11 @@ def _head_slabs(volume: Volume, _tensors: Tensors) -> HeadSlabs:
 
 TENSORS: dict[str, MakesTensors] = {
     "head_slabs": _head_slabs,
+    "volume_patches": volume_patches,
 }
 ANSWERS: dict[str, GivesMeaning] = {
     "slices_and_mask": slices_and_mask,
+    "volume_mask": volume_mask,
 }
 
 
