@@ -38,7 +38,8 @@ def said_onto(agent: Agent) -> tuple[str, ...]:
 def drawing() -> str:
     """The flow as text, 110 columns at most."""
     rows: list[Row] = [((a.topic,), a.name, a.title, said_onto(a)) for a in deciding()]
-    rows[-1:-1] = EDGES
+    triage = next(n for n, row in enumerate(rows) if row[1] == flow.TRIAGE)
+    rows[triage:triage] = EDGES
     lines = ["doors (DIMSE, watched folder, orders)  people (open, read, prioritise)"]
     lines.append("  └─> imaging.instances, imaging.orders, triage.feedback")
     for topics, name, title, onto in rows:

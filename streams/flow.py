@@ -9,9 +9,10 @@ from streams.arrival.step import arrival
 from streams.assembly.step import assembly
 from streams.contract import Contract
 from streams.delivery.step import delivery
-from streams.events import imaging, reading, telling, watching
+from streams.events import imaging, measuring, reading, telling, watching
 from streams.events.envelope import Envelope
 from streams.findings.step import findings
+from streams.growth.step import growing
 from streams.oversight.orders import orders
 from streams.policy import Policies
 from streams.priority.step import priority
@@ -20,6 +21,9 @@ from streams.stage import Agent
 
 PARTITIONS = 8
 """Of every topic that is keyed by study: topics keyed alike have equal numbers and one partitioner."""
+
+YEARS = 20 * 366
+"""Days: a nodule's priors lie years back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class Topic:
     inside: bool = False
     """True: the flow's own; outsiders may read it, but need not."""
     partitions: int = PARTITIONS
+    retention_days: int = 30
 
 
 TOPICS: tuple[Topic, ...] = (
@@ -94,8 +99,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         name="triage.measurements",
         key="patient",
-        carries=(telling.MeasurementMade,),
-        about="Measurements, so that a later study of the same patient finds them.",
+        carries=(telling.MeasurementMade, measuring.LesionsMeasured, measuring.GrowthMeasured),
+        about="Measurements and lesions, so that a later study of the same patient finds them; and how they grew.",
+        retention_days=YEARS,
     ),
     Topic(
         name="triage.worklist",
@@ -126,8 +132,17 @@ BY_NAME = {topic.name: topic for topic in TOPICS}
 RETRY = {f"triage.readings.{lane}": f"triage.readings.{lane}.retry" for lane in ("urgent", "routine")}
 DEADLETTERS = "triage.deadletters"
 
-INTAKE, ORDERS, FEEDBACK, TRIAGE = "intake", "orders", "feedback", "triage"
+INTAKE, ORDERS, FEEDBACK, TRIAGE, GROWTH = "intake", "orders", "feedback", "triage", "growth"
 READING = {"urgent": "reading-urgent", "routine": "reading-routine"}
+
+
+_GROWTH = Agent(
+    name=GROWTH,
+    title="holds the lesions of each study against the patient's earlier ones",
+    topic="triage.measurements",
+    keyed_by="patient",
+    stages=(growing(),),
+)
 
 
 def agents(policies: Policies, contracts: Sequence[Contract]) -> tuple[Agent, ...]:
@@ -163,6 +178,7 @@ def agents(policies: Policies, contracts: Sequence[Contract]) -> tuple[Agent, ..
                 delivery(policies.alerts, policies.waiting),
             ),
         ),
+        _GROWTH,
     )
 
 

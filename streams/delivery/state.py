@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from streams.events.imaging import Priority
@@ -19,6 +19,7 @@ class Known:
     priority: Priority
     arrived_at: datetime
     revision: int
+    examined_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

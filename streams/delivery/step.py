@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Literal, TypeVar
 
 from streams.delivery.alerts import Told, handled, heard
-from streams.delivery.measuring import measurements
+from streams.delivery.measuring import lesions, measurements
 from streams.delivery.outcome import answered, failed, outcome
 from streams.delivery.state import Ended, Known, Open, Standing
 from streams.events.imaging import PriorityChanged, StudyIneligible, StudyRouted
+from streams.events.measuring import LesionsMeasured
 from streams.events.reading import FindingMade, ReadingFailed
 from streams.events.telling import AlertClosed, AlertRaised, AlertUpdated, MeasurementMade
 from streams.events.watching import ReportSigned, StudyClosed, StudyOpened
@@ -35,7 +36,7 @@ def delivery(alerts: AlertPolicy, waits: WaitingPolicy) -> Stage:
             StudyOpened,
             ReportSigned,
         ),
-        says=(AlertRaised, AlertUpdated, AlertClosed, MeasurementMade, StudyClosed),
+        says=(AlertRaised, AlertUpdated, AlertClosed, MeasurementMade, LesionsMeasured, StudyClosed),
         kinds={STUDY: Known, REVISION: Open, READING: Ended, ALERT: Standing},
         step=handler.step,
         needs=all_parts,
@@ -129,6 +130,7 @@ class _Delivery:
             _keep(draft, slot, told)
             alert = told.standing.alert if finding.positive else None
         draft.says += measurements(finding, known.patient)
+        draft.says += filter(None, [lesions(finding, known)])
         ended = Ended(how="answered", role=finding.role, sentence=answered(finding), alert=alert)
         draft.set(f"{READING}:{name}", ended)
 
@@ -170,6 +172,7 @@ def _known(event: StudyRouted | StudyIneligible) -> Known:
         priority=event.priority,
         arrived_at=event.first_stored_at,
         revision=event.revision,
+        examined_on=event.facts.examined_on,
     )
 
 

@@ -17,7 +17,17 @@ from streams.doors.elements import Elements, read_elements
 from streams.doors.part10 import DICOMDIR_CLASS, Meta, read_meta, uid_text
 from streams.doors.pixels import Shape, pixel_fault, shape_fault
 from streams.doors.pseudonym import Pseudonyms
-from streams.doors.values import GarbledValue, age_years, decimal, decimals, integer, person_text, text, unsigned
+from streams.doors.values import (
+    GarbledValue,
+    age_years,
+    decimal,
+    decimals,
+    first_day,
+    integer,
+    person_text,
+    text,
+    unsigned,
+)
 from streams.errors import NotDicom
 from streams.events.identifiers import digest_of, is_uid
 from streams.events.imaging import InstanceFacts, SeriesFacts, StudyFacts, ViewFacts
@@ -34,6 +44,7 @@ POSITION, ORIENTATION, SIDE, IMAGE_SIDE, COUNT = 0x00200032, 0x00200037, 0x00200
 SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS = 0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011
 SPACING, BITS, INTERCEPT, SLOPE = 0x00280030, 0x00280100, 0x00281052, 0x00281053
 INTENT, IMAGER_SPACING, IMPLANT = 0x00080068, 0x00181164, 0x00281300
+ACQUIRED, ACQUIRED_AT = 0x00080022, 0x0008002A
 
 WANTED = frozenset(v for k, v in globals().items() if k.isupper() and isinstance(v, int))
 _NO_CONTRAST = frozenset({"", "NONE", "NO", "N", "0", "NATIVE", "WITHOUT"})
@@ -114,6 +125,7 @@ def _study_facts(elements: Elements, study: str, pseudonyms: Pseudonyms) -> Stud
         age_years=age_years(text(elements, AGE), text(elements, BIRTH_DATE), text(elements, STUDY_DATE)),
         sex=cast("Literal['M', 'F', 'O']", sex) if sex in ("M", "F", "O") else None,
         description=vocabulary.known_words(text(elements, STUDY_TEXT)),
+        examined_on=first_day(text(elements, tag) for tag in (ACQUIRED, ACQUIRED_AT, STUDY_DATE)),
     )
 
 

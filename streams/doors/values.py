@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
+from collections.abc import Iterable
 from datetime import date
 
 from pydicom.charset import convert_encodings, decode_bytes
@@ -17,8 +18,11 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,12}")
 _DATE = re.compile(r"([0-9]{4})\.?([0-9]{2})\.?([0-9]{2})")
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
 _CHARACTER_SET = 0x00080005
+_DAY_LONGEST = len("2026.03.01")
 _DAYS_IN = {"D": 1.0, "W": 7.0, "M": 365.25 / 12, "Y": 365.25}
 OLDEST = 130
+FIRST_YEAR = 1970
+"""Before it nobody was examined in digits: an earlier date is a mere filler."""
 
 
 class GarbledValue(ValueError):
@@ -95,6 +99,12 @@ def age_years(age: str, birth_date: str, study_date: str) -> int | None:
 
 def _plausible(years: int) -> int | None:
     return years if 0 <= years <= OLDEST else None
+
+
+def first_day(values: Iterable[str]) -> date | None:
+    """The first of some dates (DA) or times (DT) that names a day; what is garbled, or a filler, names none."""
+    days = (_date(value[:_DAY_LONGEST]) if value[4:5] == "." else _date(value[:8]) for value in values)
+    return next((day for day in days if day is not None and day.year >= FIRST_YEAR), None)
 
 
 def _date(value: str) -> date | None:

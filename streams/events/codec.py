@@ -8,7 +8,7 @@ import msgspec
 import orjson
 
 from streams.errors import EventTooLarge, EventUnknown, EventUnreadable
-from streams.events import imaging, reading, telling, watching
+from streams.events import imaging, measuring, reading, telling, watching
 
 T = TypeVar("T")
 
@@ -38,6 +38,8 @@ EVENT_TYPES: tuple[type, ...] = (
     telling.AlertUpdated,
     telling.AlertClosed,
     telling.MeasurementMade,
+    measuring.LesionsMeasured,
+    measuring.GrowthMeasured,
     watching.StudyOpened,
     watching.ReportSigned,
     watching.PriorityOverridden,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 Priority = Literal["stat", "urgent", "routine"]
@@ -25,6 +25,8 @@ class StudyFacts:
     sex: Literal["M", "F", "O"] | None = None
     description: str = ""
     """Words of Study Description that stand in a fixed vocabulary; free text stays at the door."""
+    examined_on: date | None = None
+    """The day of acquisition (0008,0022), (0008,002A), else of the study (0008,0020): orders a patient's studies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

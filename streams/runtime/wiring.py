@@ -75,7 +75,9 @@ def object_store(settings: Settings) -> ObjectFolder:
 
 def topic_plans() -> list[TopicPlan]:
     """Every topic of the map, with the retry topics and the dead letters."""
-    keyed = [TopicPlan(name=topic.name, partitions=topic.partitions) for topic in TOPICS]
+    keyed = [
+        TopicPlan(name=topic.name, partitions=topic.partitions, retention_days=topic.retention_days) for topic in TOPICS
+    ]
     retries = [TopicPlan(name=name, partitions=PARTITIONS) for name in RETRY.values()]
     room = {"max.message.bytes": str(LARGEST_DEAD_LETTER)}
     return [*keyed, *retries, TopicPlan(name=DEADLETTERS, partitions=1, retention_days=365, config=room)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import string
 import types
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -19,7 +19,8 @@ _WHOLE = st.integers(-(2**63), 2**63 - 1)
 _REAL = st.floats(allow_nan=False, allow_infinity=False)
 _TIME = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # UTC is added
 _PLAIN: dict[object, st.SearchStrategy[Any]] = {
-    str: st.text(max_size=12), int: _WHOLE, float: _REAL, bool: st.booleans(), datetime: _TIME, type(None): st.none(),
+    str: st.text(max_size=12), int: _WHOLE, float: _REAL, bool: st.booleans(), datetime: _TIME, date: st.dates(),
+    type(None): st.none(),
 }  # fmt: skip
 
 
@@ -49,6 +50,7 @@ def example(wanted: Any, name: str = "", index: int = 0) -> Any:
     """One fixed value of a type, every optional field filled in."""
     plain: dict[object, Any] = {
         str: name or "word", int: index + 1, float: index + 0.5, bool: True, datetime: TIME + timedelta(seconds=index),
+        date: TIME.date(),
     }  # fmt: skip
     if wanted in plain:
         return plain[wanted]

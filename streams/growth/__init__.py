@@ -1,0 +1,1 @@
+"""Growth: the lesions of one patient followed from study to study."""
