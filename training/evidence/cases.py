@@ -1,4 +1,4 @@
-"""What a model's folder hands over to be judged: cases, masks, measurements, marks and subjects, each with its patient.
+"""What a model hands over to be judged: cases, masks, measurements, marks and subjects, each with its patient.
 
 `training/<model>/cases.py` has one function, `evidence() -> Evidence`; `make evidence` computes everything else: figures
 with intervals, pictures, the robustness table, `evidence.json` and the table of the card. It takes seconds to a few
