@@ -13,6 +13,7 @@ from rich.console import Console
 from streams.cli import tables
 from streams.cli.mark import level
 from streams.events.words import measured
+from streams.oversight.growing import growth_told
 from streams.oversight.ledger import Ledger, StudyLine
 from streams.runtime.following import Following
 from streams.runtime.sending import Delivery, Offer, deliver, offer, order_for, settled
@@ -119,6 +120,8 @@ def study_row(ledger: Ledger, line: StudyLine | None, study: str | None, reason:
         ],
         "measurements": [{"name": m.name, "value": m.value, "unit": m.unit, "low": m.low, "high": m.high,
                           "role": m.role} for m in line.measurements],
+        "growth": [{"model": g.model, "edition": g.edition, "compared": g.compared, "said": growth_told(g)}
+                   for g in line.growths.values()],
         "alerts": [
             {"alert": a.alert, "finding": a.finding, "score": a.score, "told_at": line.told_at[a.alert],
              "read_by": a.read_by}

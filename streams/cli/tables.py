@@ -92,9 +92,10 @@ def outcomes(rows: Iterable[Mapping[str, Any]]) -> Table:
         scores = " ".join(f"{f['score']:.2f}" for f in row["findings"] if f["role"] == "live")
         later = f" (revision {revision})" if revision > 1 else ""
         why = f"\n{row['reason']}" if row["reason"] and row["outcome"] != "analysed" else _beside(row["findings"])
+        grown = "".join(f"\n{g['said']}" for g in row.get("growth", ()) if g["compared"])
         seconds, model = times["seconds_to_alert"], times["model_seconds"]
         table.add_row(
-            Text.assemble(name, later, (why, "dim")),
+            Text.assemble(name, later, (why, "dim"), grown),
             Text(row["outcome"], style=STYLE.get(row["outcome"], "bold red")),
             str(row["place"] or ""),
             Text(f"ALERT {scores}" if told else scores, style="bold red" if told else ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from streams.events import imaging, reading, telling, watching
+from streams.events import imaging, measuring, reading, telling, watching
 from streams.events.envelope import Envelope
 
 
@@ -16,6 +16,7 @@ class StudyLine:
     Attributes:
         instances: SOP Instance UIDs stored; assembled: how many of them the newest revision holds.
         outcomes: revision to its outcomes; more than one for a revision is a broken promise.
+        growths: model to the newest edition of what it says of growth.
         told_at: alert id to when Kafka wrote the alert.
     """
 
@@ -34,6 +35,7 @@ class StudyLine:
     answers: dict[tuple[str, int], reading.ReadingAnswered] = field(default_factory=dict)
     failures: list[reading.ReadingFailed] = field(default_factory=list)
     measurements: list[telling.MeasurementMade] = field(default_factory=list)
+    growths: dict[str, measuring.GrowthMeasured] = field(default_factory=dict)
     alerts: dict[str, telling.AlertRaised] = field(default_factory=dict)
     alerts_closed: set[str] = field(default_factory=set)
     told_at: dict[str, datetime] = field(default_factory=dict)
@@ -141,8 +143,8 @@ class Ledger:
             line.told_at.setdefault(event.alert, written_at)
         elif isinstance(event, telling.AlertClosed):
             self.line(event.study).alerts_closed.add(event.alert)
-        elif isinstance(event, telling.MeasurementMade):
-            self.line(event.study).measurements.append(event)
+        elif isinstance(event, telling.MeasurementMade | measuring.GrowthMeasured):
+            self._measured(event)
         elif isinstance(event, watching.StudyClosed):
             line = self.line(event.study)
             line.outcomes.setdefault(event.revision, []).append(event)
@@ -150,6 +152,13 @@ class Ledger:
         else:
             return False
         return True
+
+    def _measured(self, event: telling.MeasurementMade | measuring.GrowthMeasured) -> None:
+        line = self.line(event.study)
+        if isinstance(event, telling.MeasurementMade):
+            line.measurements.append(event)
+        elif event.model not in line.growths or event.edition > line.growths[event.model].edition:
+            line.growths[event.model] = event
 
     def worklist(self) -> list[StudyLine]:
         """Studies that wait to be read, the earliest read-by time first: the fold of triage.worklist."""

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from streams.events import imaging, reading, telling, watching, words
+from streams.events import imaging, measuring, reading, telling, watching, words
 from streams.events.codec import EVENT_TYPES
 from streams.events.envelope import Envelope
+from streams.oversight.growing import growth_told, lesions_told
 
 _ORDER = {event_type: position for position, event_type in enumerate(EVENT_TYPES)}
 
@@ -143,6 +144,8 @@ _TELL: dict[type, Callable[..., str]] = {
     telling.AlertUpdated: lambda e: f"revision {e.revision}: score is now {e.score:.2f}",
     telling.AlertClosed: lambda e: f"alert closed: {e.reason}",
     telling.MeasurementMade: lambda e: f"{e.name.replace('_', ' ')}: {e.value:.1f} {e.unit}",
+    measuring.LesionsMeasured: lesions_told,
+    measuring.GrowthMeasured: growth_told,
     watching.StudyOpened: lambda e: f"opened by {e.by}",
     watching.ReportSigned: lambda e: f"read by {e.by}",
     watching.PriorityOverridden: lambda e: f"{e.by} says {e.priority}",

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from streams.delivery.step import delivery
 from streams.events.imaging import PriorityChanged, StudyIneligible
+from streams.events.measuring import LesionsMeasured
 from streams.events.telling import AlertClosed, AlertRaised, MeasurementMade
 from streams.events.watching import ReportSigned, StudyClosed, StudyOpened
+from tests.support.lesions import DAY, nodule
 from tests.support.stepping import Stepped
 from tests.support.studies import ALERTS, PATIENT, STUDY, T0, WAITING, at, failure, found, routed, study_facts
 
@@ -151,6 +153,22 @@ def test_a_measurement_is_keyed_by_its_patient(stage):
     said = stage.hear(found(0.93, measure="haemorrhage_volume", value=12.5, unit="ml"))
     (made,) = [s for s in said if isinstance(s, MeasurementMade)]
     assert (made.patient, made.value, made.unit, made.role) == (PATIENT, 12.5, "ml", "live")
+
+
+@pytest.mark.parametrize("lesions", [(), (nodule(),)])
+def test_lesions_are_told_of_their_patient_and_day_none_included(stage, lesions):
+    """An empty list is told too: a later look then knows that its lesion is new."""
+    stage.hear(routed(facts=study_facts(examined_on=DAY)))
+    (told,) = [s for s in stage.hear(found(0.9, lesions=lesions, slice_mm=1.25)) if isinstance(s, LesionsMeasured)]
+    assert (told.patient, told.study, told.examined_on, told.slice_mm) == (PATIENT, STUDY, DAY, 1.25)
+    assert told.lesions == lesions
+
+
+@pytest.mark.parametrize("patient", [PATIENT, ""])
+def test_no_lesions_are_told_where_none_are_looked_for_or_nobody_is_known(stage, patient):
+    stage.hear(routed(facts=study_facts(patient=patient)))
+    said = stage.hear(found(0.9, lesions=None if patient else (nodule(),)))
+    assert not [s for s in said if isinstance(s, LesionsMeasured)]
 
 
 EVENTS = [

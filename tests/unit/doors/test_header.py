@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 import zlib
+from datetime import date
 
 import orjson
 import pytest
@@ -40,6 +41,7 @@ def test_the_facts_of_a_whole_slice():
     header = read_header(slice_file(3, ConvolutionKernel="H30s", ImageType=["ORIGINAL", "PRIMARY", "AXIAL"]), NAMES)
     assert header.study.study == STUDY
     assert (header.study.age_years, header.study.sex) == (75, "F")
+    assert header.study.examined_on == date(2026, 5, 31)
     assert header.series.series == SERIES
     assert header.series.pixel_spacing_mm == (0.5, 0.4)
     assert header.series.kernel == "H30s"
@@ -49,6 +51,12 @@ def test_the_facts_of_a_whole_slice():
     assert not found.localizer
     assert not found.derived
     assert found.fault is None
+
+
+def test_the_day_of_acquisition_comes_before_that_of_the_study():
+    """A study may last past midnight, or be registered on another day; the images know when they were taken."""
+    header = read_header(slice_file(0, AcquisitionDate="20260601"), NAMES)
+    assert header.study.examined_on == date(2026, 6, 1)
 
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian])

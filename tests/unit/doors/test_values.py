@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.doors.elements import Elements
-from streams.doors.values import GarbledValue, age_years, decimals, integer, unsigned
+from streams.doors.values import GarbledValue, age_years, decimals, first_day, integer, unsigned
 
 TAG = 0x00200032
 
@@ -52,6 +54,28 @@ def test_garbled_decimals_are_told(value):
 def test_decimals(value, found):
     """Padded numbers are numbers; an empty value is an absent one."""
     assert decimals(holding(value), TAG, 3, "") == found
+
+
+@pytest.mark.parametrize(
+    ("values", "day"),
+    [
+        (["20250301", "", "20240101"], date(2025, 3, 1)),
+        (["", "20250301103700.000+0100", "20240101"], date(2025, 3, 1)),
+        (["", "2025.03.01", ""], date(2025, 3, 1)),
+        (["2025", "20250230", "20240229"], date(2024, 2, 29)),
+        (["19000101", "18991230", "today"], None),
+        (["", "", ""], None),
+    ],
+)
+def test_the_first_value_that_names_a_day_counts(values, day):
+    """Dates and times of DICOM, the old dotted form; a filler such as 1900 names none."""
+    assert first_day(values) == day
+
+
+@given(st.lists(st.text(max_size=20), max_size=3))
+def test_no_text_breaks_a_day(values):
+    found = first_day(values)
+    assert found is None or found.year >= 1970
 
 
 @given(st.binary(max_size=64))
