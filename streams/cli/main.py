@@ -22,6 +22,7 @@ VERBS = {
     "dlq": ("dlq",),
     "models": ("models",),
     "replay": ("replay",),
+    "evaluate": ("evaluate",),
     "doctor": ("doctor",),
     "run": ("run",),
 }
