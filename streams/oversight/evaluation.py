@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import binomtest, bootstrap, norm, rankdata
+from scipy.stats import DegenerateDataWarning, binomtest, bootstrap, norm, rankdata
 
 Truth = NDArray[np.bool_]
 Scores = NDArray[np.float64]
@@ -70,10 +71,12 @@ class Groups:
 
         if len(self.members) < 2:  # noqa: PLR2004  # nothing can be drawn anew
             return None
-        draws = bootstrap(
-            (np.arange(len(self.members)),), of_draw, n_resamples=rounds, vectorized=False, method="percentile",
-            rng=np.random.default_rng(SEED),
-        ).bootstrap_distribution  # fmt: skip
+        with catch_warnings():
+            simplefilter("ignore", DegenerateDataWarning)  # looked at below
+            draws = bootstrap(
+                (np.arange(len(self.members)),), of_draw, n_resamples=rounds, vectorized=False, method="percentile",
+                rng=np.random.default_rng(SEED),
+            ).bootstrap_distribution  # fmt: skip
         kept = draws[~np.isnan(draws)]
         if not len(kept) or kept.min() == kept.max():
             return None
