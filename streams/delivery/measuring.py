@@ -45,6 +45,7 @@ def lesions(finding: FindingMade, known: Known) -> LesionsMeasured | None:
         examined_on=known.examined_on,
         slice_mm=finding.slice_mm,
         lesions=finding.lesions,
+        quality=finding.quality,
     )
 
 

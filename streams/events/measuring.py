@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from streams.events.reading import Lesion, Role
+from streams.events.reading import Lesion, QualityNote, Role
 
 Verdict = Literal["grown", "shrunk", "not-told"]
 """not-told: no change can be told; the change's `why` says what stands against it."""
@@ -30,6 +30,8 @@ class LesionsMeasured:
     slice_mm: float | None
     """Distance of the slices that were read; None: not known."""
     lesions: tuple[Lesion, ...]
+    quality: tuple[QualityNote, ...] = ()
+    """Faults of the images that were tolerated; sizes are worth less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +121,4 @@ class GrowthMeasured:
     lesions: tuple[LesionGrowth, ...]
     unseen: tuple[LesionUnseen, ...] = ()
     notes: tuple[str, ...] = ()
+    """What a reader must know beside the figures."""

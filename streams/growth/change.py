@@ -103,7 +103,7 @@ def _deviation(before: Seen, after: Seen, kind: Kind) -> float:
 
 
 def _percent(log_ratio: float) -> float:
-    return round(100.0 * (exp(log_ratio) - 1.0), 1)
+    return round(100.0 * (exp(log_ratio) - 1.0), 1) + 0.0  # never minus nothing
 
 
 def _doubling(days: int, log_ratio: float) -> float:

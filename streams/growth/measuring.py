@@ -62,7 +62,7 @@ def growth(look: Look, others: Sequence[Look], tracks: Tracks, patient: str) -> 
         compared=tuple(prior.look.study for prior in priors),
         lesions=tuple(replace(one, track=_track(look, one, tracks, patient)) for one in followed),
         unseen=_unseen(priors[0]) if priors else (),
-        notes=_notes(look),
+        notes=_notes(look, priors),
     )
 
 
@@ -155,9 +155,11 @@ def _unseen(prior: _Prior) -> tuple[LesionUnseen, ...]:
     )
 
 
-def _notes(look: Look) -> tuple[str, ...]:
+def _notes(look: Look, priors: Sequence[_Prior]) -> tuple[str, ...]:
     """What a reader must know beside the figures."""
     word = kind_of(look.finding).word
     undated = ("its images carry no date: it is compared with no other study",) if look.examined_on is None else ()
     many = (f"{look.left_out} further {word}s, less likely ones, are not followed",) if look.left_out else ()
-    return (*undated, *many)
+    now = (f"read in spite of: {fault}" for fault in look.faults)
+    then = (f"the study of {prior.day} was read in spite of: {f}" for prior in priors for f in prior.look.faults)
+    return (*undated, *many, *now, *then)

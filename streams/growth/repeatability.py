@@ -20,9 +20,11 @@ which is wider, the wider one holds.
   difference over the diameter is added in quadrature.
 
 Volumes are taken as lognormal, so that a growth must be larger than 2.77 coefficients to be told: at 6 mm and thin
-slices over 120 %, where the profile's straight rule says 80 %; by which one in fourteen stable pairs would pass for grown.
-That these are other systems' figures is their limit: some systems repeat three times better (27 % for 98 mm3, Marchiano
-et al., Radiology 2009), and none is known to us for contrast given in one study only.
+slices over 120 %, where the profile's straight rule says 80 %, by which one in fourteen stable pairs passes for
+grown.
+
+The figures are of other systems, and that is their limit: some repeat three times better (27 % for 98 mm3, Marchiano et
+al., Radiology 2009). What contrast in one study only, another kernel or another breath add is in none of them.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ class Look:
         slice_mm: distance of the slices; None: not known.
         lesions: none included; of very many, the most likely.
         left_out: how many those are that were left out.
+        faults: of the images, tolerated, in sentences.
     """
 
     study: str
@@ -29,6 +30,7 @@ class Look:
     slice_mm: float | None
     lesions: tuple[Lesion, ...]
     left_out: int = 0
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

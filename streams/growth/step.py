@@ -73,6 +73,7 @@ def _look(event: LesionsMeasured) -> Look:
         slice_mm=event.slice_mm,
         lesions=tuple(likely),
         left_out=len(event.lesions) - len(likely),
+        faults=tuple(note.sentence for note in event.quality),
     )
 
 

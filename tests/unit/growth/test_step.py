@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.events.measuring import GrowthMeasured
+from streams.events.reading import QualityNote
 from streams.growth.step import LESIONS_MOST, NEWEST_KEPT, OLDEST_KEPT, growing
 from tests.support.lesions import DAY, ball_mm3, measured, moved, nodule, nodules
 from tests.support.stepping import Stepped
@@ -109,6 +110,15 @@ class TestOnePatient:
     def test_without_a_date_it_says_why(self, stage):
         (said,) = stage.hear(measured("1", None, nodule()))
         assert "no date" in said.notes[0]
+
+    def test_faults_of_either_study_are_told(self, stage):
+        blurred = (QualityNote(code="motion", sentence="The patient moved."),)
+        stage.hear(measured("1", DAY, nodule(), quality=blurred))
+        (said,) = stage.hear(measured("2", DAY + YEAR, grown(), quality=blurred))
+        assert said.notes == (
+            "read in spite of: The patient moved.",
+            f"the study of {DAY} was read in spite of: The patient moved.",
+        )
 
     def test_a_shadow_stays_one(self, stage):
         (said,) = stage.hear(measured("1", DAY, nodule(), role="shadow"))
