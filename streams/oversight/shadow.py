@@ -1,7 +1,8 @@
 """Shadow: what a candidate flow decides on the recorded events, and for whom it differs.
 
 The record is the order: each agent hears what it heard, from its one topic. What another agent had said is
-replaced by what the candidate says in its stead; recorded model answers are used; no model is asked.
+replaced by what the candidate says in its stead, as long as the record still holds what it was said of: lesions of
+years ago outlive the findings that they came from. Recorded model answers are used; no model is asked.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class _Replayed:
 
     by_topic: dict[str, dict[str, Envelope]] = field(default_factory=lambda: defaultdict(dict))
     readings: dict[str, reading.ReadingRequested] = field(default_factory=dict)
+    recorded: frozenset[str] = frozenset()
+    """Ids of all recorded events."""
 
     def add(self, said: Said) -> None:
         self.by_topic[said.topic].setdefault(said.envelope.id, said.envelope)
@@ -130,7 +133,7 @@ def replay(
     Returns:
         What is said, agent by agent, each in the order in which it decided.
     """
-    replayed = _Replayed()
+    replayed = _Replayed(recorded=frozenset(e.id for topic in inputs.values() for e in topic))
     asked = (e.data for topic in inputs.values() for e in topic)
     requests = {r.reading: r for r in asked if isinstance(r, reading.ReadingRequested)}
     everything: list[Said] = []
@@ -184,7 +187,7 @@ def _candidate_input(
     waiting = dict(replayed.by_topic.get(topic, {}))
     heard: list[Envelope] = []
     for envelope in recorded:
-        if type(envelope.data) in retold:
+        if type(envelope.data) in retold and envelope.cause in replayed.recorded:
             if envelope.id in waiting:
                 heard.append(waiting.pop(envelope.id))
         elif isinstance(envelope.data, reading.ReadingAnswered | reading.ReadingFailed):

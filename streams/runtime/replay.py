@@ -77,8 +77,13 @@ async def replayed(
 def compare(
     record: Sequence[Entry], said: Sequence[Said], since: datetime | None, until: datetime | None
 ) -> Comparison:
-    """Recorded against replayed, event by event and study by study."""
-    live = {(e.record.topic, e.envelope.id): bare(e.envelope) for e in record if e.envelope.policy is not None}
+    """Recorded against replayed, event by event and study by study; what outlived its cause was decided before."""
+    ids = {e.envelope.id for e in record}
+    live = {
+        (e.record.topic, e.envelope.id): bare(e.envelope)
+        for e in record
+        if e.envelope.policy and e.envelope.cause in ids
+    }
     shadow = {(s.topic, s.envelope.id): bare(s.envelope) for s in said}
     ledgers = _ledgers(record, said)
     chosen = [study for study, line in ledgers[0].lines.items() if _within(line.last_stored_at, since, until)]

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 from streams.events.envelope import to_kafka
 from streams.events.imaging import TimerFired
+from streams.events.measuring import GrowthMeasured
 from streams.events.reading import ReadingAnswered
 from streams.events.telling import AlertRaised, PlaceChanged
 from streams.flow import addressed, agents
 from streams.oversight.shadow import replay
+from tests.flow.test_growth import EARLY, LATE, NODULES, chest
+from tests.flow.test_growth import play as chests
 from tests.flow.test_whole_studies import Day, play
 from tests.support.studies import HEAD, POLICIES, ROUTING, WAITING, stack
 
@@ -75,6 +78,26 @@ def test_a_shorter_wait_changes_places_and_nothing_else():
     assert last(shadow)["1"] < last(live)["1"]
     assert last(shadow)["2"] == last(live)["2"]
     assert shadow["triage.outcomes"].keys() == live["triage.outcomes"].keys()
+
+
+def test_lesions_of_years_ago_are_heard_though_the_record_has_forgotten_where_they_came_from():
+    """Measurements are kept longer than the rest: the growth since then is said again as it was."""
+    flow = chests(chest(EARLY), chest(LATE, 60))
+    inputs = {
+        t: [e for e in said if t == "triage.measurements" or about(e) != EARLY] for t, said in flow.records.items()
+    }
+    inputs["triage.measurements"] = [e for e in inputs["triage.measurements"] if not isinstance(e.data, GrowthMeasured)]
+    found = defaultdict(dict)
+    for one in replay(agents(POLICIES, (NODULES,)), POLICIES.digest, inputs, addressed):
+        found[one.topic][one.envelope.id] = one.envelope.data
+    assert [g for g in found["triage.measurements"].values() if isinstance(g, GrowthMeasured)] == [
+        e.data for e in flow.records["triage.measurements"] if isinstance(e.data, GrowthMeasured)
+    ]
+
+
+def about(envelope):
+    """The study of an event."""
+    return getattr(envelope.data, "study", None) or getattr(getattr(envelope.data, "facts", None), "study", None)
 
 
 def test_an_empty_record_says_nothing():
