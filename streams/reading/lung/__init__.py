@@ -1,0 +1,1 @@
+"""Reads chest CTs for nodules: lungs, candidates, patches for a net, sizes."""
