@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
--include training/ich_ct/train.mk
+-include $(wildcard training/*/train.mk)
 
 .PHONY: help setup demo test check lint types imports schemas schemas-check structure bench lock clean
 

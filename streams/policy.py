@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from streams.events.imaging import Priority
+from streams.events.quality import Severity
 from streams.events.reading import Lane
 
 
@@ -66,6 +67,20 @@ class AlertPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QualityPolicy:
+    """quality.toml: what follows from each fault of a series (codes: streams.events.quality.QUALITY_CODES).
+
+    severity: by code: reject, warn or ignore.
+    threshold: by code, in the code's unit; codes without a unit have none.
+    withholds: codes with which a measurement is not reported, though the finding is.
+    """
+
+    severity: dict[str, Severity]
+    threshold: dict[str, float]
+    withholds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """All of them, with the digest that every event said under them carries."""
 
@@ -73,4 +88,5 @@ class Policies:
     routing: RoutingPolicy
     waiting: WaitingPolicy
     alerts: AlertPolicy
+    quality: QualityPolicy
     digest: str

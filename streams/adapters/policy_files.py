@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 from streams.adapters.contract_files import ModelFolder
 from streams.adapters.strict_toml import TomlFile, meant
 from streams.events.imaging import Priority
-from streams.policy import AlertPolicy, AssemblyPolicy, Policies, RoutingPolicy, WaitingPolicy
+from streams.events.quality import QUALITY_CODES
+from streams.policy import AlertPolicy, AssemblyPolicy, Policies, QualityPolicy, RoutingPolicy, WaitingPolicy
 
 PRIORITIES: tuple[str, ...] = get_args(Priority)
 """The most urgent first."""
@@ -30,18 +31,22 @@ def read_policies(folder: Path, models: Mapping[str, ModelFolder]) -> Policies:
     waiting = files["waiting"].read(WaitingPolicy)
     assembly = files["assembly"].read(AssemblyPolicy)
     alerts = files["alerts"].read(AlertPolicy)
+    quality = files["quality"].read(QualityPolicy)
     _check_assembly(files["assembly"], assembly)
     _check_routing(files["routing"], routing, models)
     _check_waiting(files["waiting"], waiting)
+    _check_quality(files["quality"], quality)
     sha = hashlib.sha256()
     for name in sorted(files):
         sha.update(f"{name}:{hashlib.sha256(files[name].content).hexdigest()}\n".encode())
     for name in sorted(models):
         sha.update(f"{name}:{models[name].digest}\n".encode())
-    return Policies(assembly=assembly, routing=routing, waiting=waiting, alerts=alerts, digest=sha.hexdigest())
+    return Policies(
+        assembly=assembly, routing=routing, waiting=waiting, alerts=alerts, quality=quality, digest=sha.hexdigest()
+    )
 
 
-_NAMES = ("assembly", "routing", "waiting", "alerts")
+_NAMES = ("assembly", "routing", "waiting", "alerts", "quality")
 
 
 def _check_assembly(file: TomlFile, policy: AssemblyPolicy) -> None:
@@ -87,3 +92,25 @@ def _check_waiting(file: TomlFile, policy: WaitingPolicy) -> None:
             file.fault(("by_finding", name), f"the wait of '{name}' takes 1 second or more")
     if policy.no_ai_after_s <= 0:
         file.fault(("no_ai_after_s",), "no_ai_after_s takes more than 0 seconds")
+
+
+def _check_quality(file: TomlFile, policy: QualityPolicy) -> None:
+    counted = [code for code, unit in QUALITY_CODES.items() if unit]
+    _check_codes(file, "severity", policy.severity, list(QUALITY_CODES))
+    _check_codes(file, "threshold", policy.threshold, counted)
+    for code, threshold in policy.threshold.items():
+        if threshold < 0:
+            file.fault(("threshold", code), f"the threshold of '{code}' takes 0 or more")
+    for code in policy.withholds:
+        if code not in QUALITY_CODES:
+            file.fault(("withholds",), f"withholds names '{code}', which is not known{meant(code, QUALITY_CODES)}")
+
+
+def _check_codes(file: TomlFile, key: str, told: Mapping[str, object], codes: Sequence[str]) -> None:
+    """Every code and no other."""
+    for code in codes:
+        if code not in told:
+            file.fault((key,), f"{key} names nothing for '{code}'")
+    for code in told:
+        if code not in codes:
+            file.fault((key, code), f"{key} names '{code}', which is not known there{meant(code, codes)}")

@@ -30,8 +30,9 @@ from streams.events.imaging import (
     StudyRouted,
     TimerFired,
 )
+from streams.events.quality import QUALITY_CODES
 from streams.events.reading import Code, FindingMade, ReadingAnswered, ReadingFailed, ReadingRequested
-from streams.policy import AlertPolicy, AssemblyPolicy, Policies, RoutingPolicy, WaitingPolicy
+from streams.policy import AlertPolicy, AssemblyPolicy, Policies, QualityPolicy, RoutingPolicy, WaitingPolicy
 
 T0 = datetime(2026, 3, 1, 10, 37, tzinfo=UTC)
 STUDY, PATIENT, ORDER = "1.2.840.1", "p" * 16, "o" * 16
@@ -50,7 +51,14 @@ WAITING = WaitingPolicy(
     by_priority={"stat": 1800, "urgent": 3600, "routine": 86400}, by_finding={BLEED: 300}, no_ai_after_s=120
 )
 ALERTS = AlertPolicy(findings=(BLEED,))
-POLICIES = Policies(assembly=ASSEMBLY, routing=ROUTING, waiting=WAITING, alerts=ALERTS, digest="d" * 64)
+QUALITY = QualityPolicy(
+    severity=dict.fromkeys(QUALITY_CODES, "warn"),
+    threshold={code: 1e9 for code, unit in QUALITY_CODES.items() if unit},
+    withholds=("gap",),
+)
+POLICIES = Policies(
+    assembly=ASSEMBLY, routing=ROUTING, waiting=WAITING, alerts=ALERTS, quality=QUALITY, digest="d" * 64
+)
 
 HEAD = Contract(
     schema=1,
