@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from streams.errors import QualityRejected
 from streams.events.reading import QualityNote
 from streams.reading.geometry import Geometry
+from streams.reading.placing import Placing, placing_of
 from streams.reading.planes import Axes
 from streams.reading.slices import noted
 
@@ -29,6 +30,7 @@ class Volume:
         instances: SOP Instance UID of each slice.
         axes: how the stored pixels were turned.
         quality: what was seen and tolerated.
+        placing: where the voxels lie in the patient; None where no headers told.
     """
 
     hu: NDArray[np.int16]
@@ -38,6 +40,7 @@ class Volume:
     instances: tuple[str, ...]
     axes: Axes
     quality: tuple[QualityNote, ...] = ()
+    placing: Placing | None = None
 
 
 def volume_of(geometry: Geometry, pixels: NDArray[np.int16]) -> Volume:
@@ -61,6 +64,7 @@ def volume_of(geometry: Geometry, pixels: NDArray[np.int16]) -> Volume:
         instances=tuple(facts.instance for facts in geometry.instances),
         axes=geometry.axes,
         quality=tuple(notes),
+        placing=placing_of(geometry),
     )
 
 

@@ -30,12 +30,11 @@ class NoduleNet(nn.Module):
         self.down4 = block(c, d, 3, 2)
         self.side3, self.side2 = block(c, b, 1), block(b, a, 1)
         self.up2, self.up1 = block(b, b), block(a, a)
-        self.finest = nn.ConvTranspose3d(a, 6, 2, 2)
-        self.mix = nn.Conv3d(7, 1, 3, padding=1)
+        self.finest = nn.ConvTranspose3d(a, 1, 2, 2)
         self.middle = nn.Conv3d(b, 24, 4)  # the 4 x 4 x 4 cells of 4 cubes round the candidate
         self.drop = nn.Dropout(0.3)
         self.out = nn.Linear(24 + c + 2 * d, 1)
-        nn.init.constant_(self.mix.bias, -3.0)
+        nn.init.constant_(self.finest.bias, -3.0)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Logit, mask logits."""
@@ -48,8 +47,7 @@ class NoduleNet(nn.Module):
         whole = torch.cat([near, centre, d.flatten(2).amax(2), d.flatten(2).mean(2)], 1)
         y = self.up2(_wider(self.side3(c)) + b)
         y = self.up1(_wider(self.side2(y)) + a)
-        mask = self.mix(torch.cat([self.finest(y).relu(), x], 1))[:, 0]
-        return self.out(self.drop(whole))[:, 0], mask
+        return self.out(self.drop(whole))[:, 0], self.finest(y)[:, 0]
 
 
 def _wider(x: Tensor) -> Tensor:

@@ -193,7 +193,7 @@ def labels_of(points: NDArray[np.float64], made: list[Truth], known: list[tuple[
 
 def target_mask(placed: Placed, places: Places, pyramid: Pyramid, found: Candidates, which: int) -> NDArray[np.uint8]:
     """The nodule's share of each cube of a kept patch, times 255."""
-    grid = patch_of(pyramid, found, which, WIDE).grid
+    grid = patch_of(pyramid.grids, found, which, WIDE).grid
     axes = (grid.axis(0), grid.axis(1), grid.axis(2))
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     box = Box((slice(0, 1),) * 3, axes, (grid.step,) * 3)  # type: ignore[arg-type]
@@ -210,7 +210,7 @@ def one_round(scan: Scan, places: Places, bank: list[Outline], seed: int) -> dic
     assert lungs is not None
     pyramid = pyramid_of(hu, scan.axes, lungs)
     found = find_candidates(pyramid, lungs)
-    points = centre_of(pyramid, found)
+    points = centre_of(pyramid.grids, found)
     label, which = labels_of(points, [truth for _, truth in made], scan.known)
     positive = np.flatnonzero(label == 1)
     masks = [target_mask(made[which[k]][0], places, pyramid, found, int(k)) for k in positive]

@@ -60,10 +60,10 @@ class Draw:
             size = SIDE / WIDE * np.exp(self._rng.uniform(-0.15, 0.15))
             flips = self._rng.choice([-1.0, 1.0], 3)
             move[:, :3] = turn * flips * size
-            move[:, 3] = self._rng.uniform(-3.0, 3.0, 3) / (WIDE / 2)
+            move[:, 3] = self._rng.uniform(-1.0, 1.0, 3) / (WIDE / 2)
             if self._rng.random() < 0.4:  # exactly on the cubes, as the product gives them: not blurred
                 move[:, :3] = np.rint(turn) * flips * SIDE / WIDE if abs(cos * sin) < 1e-6 else np.diag(flips) * SIDE / WIDE
-                move[:, 3] = self._rng.integers(-2, 3, 3) / (WIDE / 2)
+                move[:, 3] = self._rng.integers(-1, 2, 3) / (WIDE / 2)
         return torch.from_numpy(moves)
 
     def _graded(self, image: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def loss_of(said: tuple[Tensor, Tensor], mask: Tensor, label: Tensor) -> tuple[T
     shown = torch.sigmoid(own)
     overlap = (2 * (shown * true).flatten(1).sum(1) + 2) / ((shown + true).flatten(1).sum(1) + 2)
     dice = (1 - overlap).mean()
-    return call + 6 * pixel + 0.5 * dice, [float(v.detach()) for v in (call, pixel, dice)]
+    return 2 * call + 4 * pixel + 0.5 * dice, [float(v.detach()) for v in (call, pixel, dice)]
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Even grids over a volume: resampling by area where the grid is coarser than the slices, linearly where it is finer."""
+"""Even grids over a volume: by area where the grid is coarser than the slices, linearly where it is finer."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Grid:
 
 def axes_of(shape: tuple[int, ...], spacing_mm: Point, positions_mm: Places) -> Axes:
     """The axes of a volume `[z, y, x]`."""
-    y, x = ((np.arange(n) + 0.5) * mm for n, mm in zip(shape[1:], spacing_mm[1:], strict=True))
+    y, x = (np.asarray((np.arange(n) + 0.5) * mm, np.float64) for n, mm in zip(shape[1:], spacing_mm[1:], strict=True))
     return Axes(np.asarray(positions_mm, dtype=np.float64), y, x)
 
 

@@ -43,18 +43,18 @@ def cut(pyramid: Pyramid, candidates: Candidates, side: int = SIDE) -> NDArray[n
     return out
 
 
-def patch_of(pyramid: Pyramid, candidates: Candidates, which: int, side: int = SIDE) -> Patch:
+def patch_of(grids: tuple[Grid, ...], candidates: Candidates, which: int, side: int = SIDE) -> Patch:
     """Where the patch of a candidate lies."""
-    grid = pyramid.grids[int(candidates.level[which])]
+    grid = grids[int(candidates.level[which])]
     first = grid.at(candidates.index[which].astype(np.float64) - side // 2)
     origin = (float(first[0]), float(first[1]), float(first[2]))
     return Patch(Grid(origin, (side, side, side), grid.step))
 
 
-def centre_of(pyramid: Pyramid, candidates: Candidates) -> NDArray[np.float64]:
+def centre_of(grids: tuple[Grid, ...], candidates: Candidates) -> NDArray[np.float64]:
     """The candidates' middles in mm, `[n, 3]` (z, y, x)."""
     points = np.empty(candidates.index.shape)
-    for level, grid in enumerate(pyramid.grids):
+    for level, grid in enumerate(grids):
         of_level = candidates.level == level
         points[of_level] = grid.at(candidates.index[of_level].astype(np.float64))
     return points
