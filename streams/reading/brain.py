@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Mask = NDArray[np.bool_]
+from streams.reading.morphology import IN_PLANE, Mask, filled, narrowed, rims, widened
 
 GRID_MM = 2.0
 """Pixel of the grid on which the inside of the skull is sought."""
@@ -41,13 +41,11 @@ def intracranial(stack: Stack) -> Mask | None:
     Takes tilted stacks, open skulls (craniotomy), and stacks that begin at the neck or end below the vertex.
     """
     bone = stack.hu >= BONE_HU
-    enclosed = np.stack([_enclosed(plane) for plane in bone])
     soft = (stack.hu > -5) & ~bone
     seeds = _seeds(soft, _bone_sides(bone) >= MOST_SIDES, stack.step_mm)
     if seeds is None:
         return None
-    grown = np.stack([_grow(*planes) for planes in zip(seeds, soft, enclosed, strict=True)])
-    inside = _from_the_widest(grown)
+    inside = _from_the_widest(_grow(seeds, soft, _enclosed(bone)))
     volume_ml = float(inside.sum()) * GRID_MM**2 * stack.step_mm / 1000
     if volume_ml < LEAST_BRAIN_ML or _ring_share(inside, bone) < LEAST_RING:
         return None
@@ -63,29 +61,16 @@ def disc(radius_mm: float) -> Mask:
 
 def widen(mask: Mask, radius_mm: float) -> Mask:
     """A plane or a stack widened in plane by radius_mm."""
-    planes = mask[None] if mask.ndim == 2 else mask
-    out = np.stack([_dilated(plane, radius_mm) for plane in planes])
+    out = widened(mask[None] if mask.ndim == 2 else mask, radius_mm / GRID_MM + 0.3)
     return out[0] if mask.ndim == 2 else out
 
 
-def _dilated(plane: Mask, radius_mm: float) -> Mask:
-    """Dilation by distance: cheaper than a large structuring element."""
-    if not plane.any():
-        return plane
-    return np.asarray(ndimage.distance_transform_edt(~plane) <= radius_mm / GRID_MM + 0.3)
-
-
-def _eroded(plane: Mask, radius_mm: float) -> Mask:
-    return np.asarray(ndimage.distance_transform_edt(plane) > radius_mm / GRID_MM)
-
-
 def _enclosed(bone: Mask) -> Mask:
-    """What lies inside closed bone in one slice; gaps of some 8 mm (sutures, burr holes) are bridged."""
-    if not bone.any():
-        return bone
-    wide = np.pad(bone, 4)
-    closed = ~_dilated(~_dilated(wide, 4.0), 4.0) | wide
-    return np.asarray((ndimage.binary_fill_holes(closed) & ~wide)[4:-4, 4:-4])
+    """What lies inside closed bone in each slice; gaps of some 8 mm (sutures, burr holes) are bridged."""
+    wide = np.pad(bone, ((0, 0), (4, 4), (4, 4)))
+    closed = ~widen(~widen(wide, 4.0), 4.0) | wide
+    within = (filled(closed) & ~wide)[:, 4:-4, 4:-4]
+    return np.asarray(within & bone.any((1, 2), keepdims=True))
 
 
 def _bone_sides(bone: Mask) -> NDArray[np.int8]:
@@ -99,7 +84,7 @@ def _bone_sides(bone: Mask) -> NDArray[np.int8]:
 
 def _seeds(soft: Mask, walled: Mask, step_mm: float) -> Mask | None:
     """The deep tissue of the brain: the largest connected piece between bones, not far below the vertex."""
-    deep = np.stack([_eroded(plane, SEED_DEPTH_MM) for plane in soft]) & walled
+    deep = narrowed(soft, SEED_DEPTH_MM / GRID_MM) & walled
     areas = deep.sum((1, 2)) * GRID_MM**2
     high = np.flatnonzero(areas > 1500)
     if not len(high):
@@ -114,18 +99,14 @@ def _seeds(soft: Mask, walled: Mask, step_mm: float) -> Mask | None:
 
 
 def _grow(seeds: Mask, soft: Mask, enclosed: Mask) -> Mask:
-    """From the deep tissue of a slice out to the bone, and what else of the cavity touches it."""
-    if not seeds.any():
-        return seeds
-    near = _dilated(seeds, SEED_DEPTH_MM + GRID_MM)
-    ring = bool((seeds & enclosed).sum() > 0.6 * seeds.sum())
-    if not ring:
-        return np.asarray(ndimage.binary_fill_holes(near & soft))
-    labels, count = ndimage.label(enclosed)
+    """From the deep tissue of each slice out to the bone, and what else of the cavity touches it."""
+    near = widen(seeds, SEED_DEPTH_MM + GRID_MM)
+    ring = (seeds & enclosed).sum((1, 2)) > 0.6 * seeds.sum((1, 2))
+    labels, count = ndimage.label(enclosed, IN_PLANE)
     held = np.bincount(labels[seeds], minlength=count + 1) > 0
     held[0] = False
-    whole = held[labels] & (near | _dilated(near & enclosed, 10.0))
-    return np.asarray(ndimage.binary_fill_holes(whole))
+    whole = held[labels] & (near | widen(near & enclosed, 10.0))
+    return filled(np.where(ring[:, None, None], whole, near & soft)) & seeds.any((1, 2), keepdims=True)
 
 
 def _from_the_widest(grown: Mask) -> Mask:
@@ -148,9 +129,6 @@ def _from_the_widest(grown: Mask) -> Mask:
 def _ring_share(inside: Mask, bone: Mask) -> float:
     """Share of the inside's rim, over the wider half of its slices, within 8 mm of bone."""
     areas = inside.sum((1, 2))
-    on_rim = by_bone = 0
-    for index in np.flatnonzero(areas > areas.max() / 2):
-        rim = inside[index] & ~ndimage.binary_erosion(inside[index])
-        on_rim += int(rim.sum())
-        by_bone += int((rim & _dilated(bone[index], 8.0)).sum())
-    return by_bone / max(1, on_rim)
+    wider = areas > areas.max() / 2
+    rim = rims(inside[wider])
+    return int((rim & widen(bone[wider], 8.0)).sum()) / max(1, int(rim.sum()))

@@ -138,7 +138,9 @@ def _mean(slices: Hu) -> NDArray[np.float32]:
         mean = slices[0].astype(np.float32)
     else:
         mean = np.clip(slices, -1024, 3071).mean(axis=0, dtype=np.float32)
-    return np.asarray(np.clip(np.nan_to_num(mean, nan=-1024.0), -1024, 3071), dtype=np.float32)
+    if np.issubdtype(slices.dtype, np.floating):  # whole numbers know no NaN
+        mean = np.nan_to_num(mean, copy=False, nan=-1024.0)
+    return np.asarray(np.clip(mean, -1024, 3071, out=mean))
 
 
 def _lengths(middles: NDArray[np.float64]) -> NDArray[np.float64]:
