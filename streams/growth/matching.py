@@ -28,6 +28,8 @@ NEIGHBOURS_MOST = 3
 _DISTANCE_UNIT_MM, _SIZE_UNIT = 10.0, log(4.0)
 """Ten mm count as much as a volume four times as large: a nodule that doubles twice in a year is still itself."""
 _UNSURE = 1.0
+_NOT_TOLD = (0.5, 0.5, 0.5)
+"""The place of a lesion whose model tells none: only landmarks can match it."""
 _STRETCH_MOST, _RIDGE_MM2 = 0.15, 3 * 30.0**2
 
 
@@ -90,12 +92,14 @@ def _candidates(earlier: Sequence[Lesion], later: Sequence[Lesion], organ_mm: Mi
     for pair in pairs:
         ranks = of_one.get(pair.one, 0), of_other.get(pair.other, 0)
         of_one[pair.one], of_other[pair.other] = ranks[0] + 1, ranks[1] + 1
-        if min(ranks) < NEIGHBOURS_MOST:
+        if min(ranks) < NEIGHBOURS_MOST or _NOT_TOLD in {earlier[pair.one].place, later[pair.other].place}:
             kept.append(pair)
     return kept
 
 
 def _place_apart(a: Lesion, b: Lesion, organ_mm: Millimetres) -> float:
+    if _NOT_TOLD in {a.place, b.place}:
+        return 2 * PLACE_GATE_MM
     return dist(*(tuple(p * mm for p, mm in zip(lesion.place, organ_mm, strict=True)) for lesion in (a, b)))
 
 

@@ -13,7 +13,7 @@ from streams.events.measuring import LesionsMeasured
 from streams.events.reading import Lesion
 
 LUNGS_MM = (270.0, 190.0, 270.0)
-NEAREST_MM = 4.0
+NEAREST_MM, MIDDLE = 4.0, 0.5
 DAY = date(2026, 3, 1)
 
 
@@ -68,7 +68,7 @@ def measured(study: str = "1", on: date | None = DAY, *lesions: Lesion, **change
 @st.composite
 def nodules(draw: st.DrawFn, most: int = 8) -> tuple[Lesion, ...]:
     """Some nodules anywhere in the lungs, none in another, each with a label of its own."""
-    unit = st.floats(0.02, 0.98)
+    unit = st.floats(0.02, 0.98).filter(lambda at: at != MIDDLE)  # there a place stands for none
     found: list[Lesion] = []
     for _ in range(draw(st.integers(0, most))):
         made = nodule(

@@ -111,6 +111,14 @@ def test_where_no_change_can_be_told_the_fastest_doubling_is():
     assert "two scans of the same day" in found.why
 
 
+def test_other_slices_than_before_make_less_sure():
+    """1 mm then and 4 mm now tell less than either pair alike on the average would."""
+    alike = [told(seen(12, 0, mm), seen(12, 90, mm)) for mm in (1.0, 4.0)]
+    mixed = told(seen(12, 0, 1.0), seen(12, 90, 4.0))
+    wide = [log(1 + found.percent_high / 100) ** 2 for found in (*alike, mixed)]
+    assert wide[2] > 1.02 * (wide[0] + wide[1]) / 2
+
+
 @pytest.mark.parametrize(
     ("before", "after", "why"),
     [

@@ -60,9 +60,10 @@ def test_no_lesion_is_matched_twice_and_none_across_the_sides(earlier, later):
 @given(nodules())
 @settings(max_examples=100, deadline=None)
 def test_swapped_sides_never_match(lesions):
-    """A study whose sides are exchanged shows none of the lesions again, even in place."""
-    swapped = [replace(lesion, side="L" if lesion.side == "R" else "R") for lesion in lesions]
-    assert match(lesions, swapped, LUNGS_MM) == ()
+    """A study whose sides are exchanged shows no lesion of either lung again, even in its place."""
+    for side, other in (("R", "L"), ("L", "R")):
+        mine = [lesion for lesion in lesions if lesion.side == side]
+        assert match(mine, [replace(lesion, side=other) for lesion in mine], LUNGS_MM) == ()
     in_place = [mirrored(lesion) for lesion in lesions]
     assert all(in_place[p.later].side == lesions[p.earlier].side for p in match(lesions, in_place, LUNGS_MM))
 
@@ -87,12 +88,22 @@ def test_landmarks_tell_two_neighbours_apart():
 
 
 def test_breath_stretches_the_lungs_and_the_lesions_are_found():
-    """Held at another depth, the base moves by 30 mm and the apex by none."""
+    """Held at another depth, the base moves by 45 mm and the apex by none: more than any gate."""
     known = [nodule(f"n{n}", 7, (0.2 + 0.1 * (n % 2), 0.3 + 0.08 * n, 0.15 * n + 0.05)) for n in range(6)]
     later = [
-        replace(n, centre_mm=(n.centre_mm[0], n.centre_mm[1], n.centre_mm[2] + 30 * (1 - n.place[2]))) for n in known
+        replace(n, centre_mm=(n.centre_mm[0], n.centre_mm[1], n.centre_mm[2] + 45 * (1 - n.place[2]))) for n in known
     ]
     assert pairs(known, later) == {(n.label, n.label) for n in known}
+
+
+def test_a_model_that_tells_no_places_is_matched_by_landmarks_only():
+    """Three lesions agree on how the table moved; one or two alone say nothing."""
+    known = [
+        replace(nodule(f"n{n}", 7, (0.2, 0.3 + 0.1 * n, 0.15 * n + 0.05)), place=(0.5, 0.5, 0.5)) for n in range(4)
+    ]
+    later = [replace(n, centre_mm=(n.centre_mm[0] + 9, n.centre_mm[1], n.centre_mm[2] + 250)) for n in known]
+    assert pairs(known, later) == {(n.label, n.label) for n in known}
+    assert pairs(known[:2], later[:2]) == set()
 
 
 def test_two_that_lie_too_near_each_other_are_not_sure():
