@@ -70,7 +70,7 @@ def test_thicker_slices_never_make_surer(one, other, days, slice_mm, thicker):
 @pytest.mark.parametrize("doubling", [None, 100, 400])
 def test_the_interval_holds_the_truth(diameter, slice_mm, texture, doubling):
     """In at least 93 of 100 pairs of scans whose volumes scatter as the repeatability at that size says."""
-    rng, days, runs = np.random.default_rng(7), 200, 3000
+    rng, days, runs = np.random.default_rng(7), 200, 1200
     true = ball_mm3(diameter), ball_mm3(diameter) * (2.0 ** (days / doubling) if doubling else 1.0)
     spreads = [np.sqrt(np.log1p(variation(sphere_mm(v), slice_mm, texture) ** 2)) for v in true]
     held = of_time = timed = grown = 0
