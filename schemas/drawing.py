@@ -16,8 +16,8 @@ EDGES: tuple[Row, ...] = (
     (
         tuple(topic for topic in flow.RETRY),
         "reading",
-        "pixels -> Triton -> raw answers, in two lanes (the one effect)",
-        ("triage.findings",),
+        "pixels -> quality -> Triton -> raw answers, in two lanes (the one effect)",
+        ("imaging.quality", "triage.findings"),
     ),
     (("triage.feedback",), flow.FEEDBACK, "hands on what people did with a study", ("triage.findings",)),
 )

@@ -9,7 +9,7 @@ from streams.arrival.step import arrival
 from streams.assembly.step import assembly
 from streams.contract import Contract
 from streams.delivery.step import delivery
-from streams.events import imaging, measuring, reading, telling, watching
+from streams.events import imaging, measuring, quality, reading, telling, watching
 from streams.events.envelope import Envelope
 from streams.findings.step import findings
 from streams.growth.step import growing
@@ -64,6 +64,12 @@ TOPICS: tuple[Topic, ...] = (
             imaging.InstanceConflicted,
         ),
         about="Studies that stand as a whole, and which models read them.",
+    ),
+    Topic(
+        name="imaging.quality",
+        key="study",
+        carries=(quality.QualityReported,),
+        about="What was measured on each series before a model was asked, and what is wrong with it.",
     ),
     Topic(
         name="triage.readings.urgent",
@@ -173,7 +179,7 @@ def agents(policies: Policies, contracts: Sequence[Contract]) -> tuple[Agent, ..
             topic="triage.findings",
             keyed_by="study",
             stages=(
-                findings(policies.routing, models),
+                findings(policies.routing, models, policies.quality.withholds),
                 priority(policies.waiting),
                 delivery(policies.alerts, policies.waiting),
             ),

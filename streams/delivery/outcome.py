@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from streams.delivery.state import Ended, Open
 from streams.events.reading import FindingMade, ReadingFailed
 from streams.events.watching import StudyClosed, StudyOutcome
-from streams.events.words import measured
+from streams.events.words import measured, verdict
 
 
 def outcome(revision: Open, readings: Mapping[str, Ended], study: str) -> StudyClosed | None:
@@ -39,10 +39,9 @@ def _end(hows: set[str]) -> StudyOutcome:
 
 def answered(finding: FindingMade) -> str:
     """An answer as a part of the outcome's reason."""
-    verdict = "suspected" if finding.positive else "not suspected"
     shadow = " (shadow)" if finding.role == "shadow" else ""
     beside = f", {words}" if (words := measured(finding)) else ""
-    return f"{finding.model}{shadow}: {finding.name.replace('_', ' ')} {verdict} ({finding.score:.2f}){beside}"
+    return f"{finding.model}{shadow}: {finding.name.replace('_', ' ')} {verdict(finding)} ({finding.score:.2f}){beside}"
 
 
 def failed(event: ReadingFailed) -> str:

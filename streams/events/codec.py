@@ -8,7 +8,7 @@ import msgspec
 import orjson
 
 from streams.errors import EventTooLarge, EventUnknown, EventUnreadable
-from streams.events import imaging, measuring, reading, telling, watching
+from streams.events import imaging, measuring, quality, reading, telling, watching
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ EVENT_TYPES: tuple[type, ...] = (
     imaging.StudyIneligible,
     imaging.PriorityChanged,
     reading.ReadingRequested,
+    quality.QualityReported,
     reading.ReadingAnswered,
     reading.ReadingFailed,
     reading.FindingMade,

@@ -92,4 +92,3 @@ class QualityReported:
     part: str = ""
     faults: tuple[Fault, ...] = ()
     measured: tuple[Measured, ...] = ()
-    seconds: float = 0.0

@@ -7,6 +7,16 @@ from streams.events.reading import FindingMade, Lesion, Quantity
 MM3_PER_ML = 1000.0
 
 
+def verdict(finding: FindingMade) -> str:
+    """Suspected or not; a negative of images that have faults is never said without them."""
+    if finding.positive:
+        return "suspected"
+    if not finding.quality:
+        return "not suspected"
+    more = len(finding.quality) - 1
+    return f"not suspected, with reservations ({finding.quality[0].sentence}" + (f" And {more} more.)" if more else ")")
+
+
 def measured(finding: FindingMade) -> str:
     """Volume, lesions, grade and quantities as a part of a sentence; empty where there are none."""
     parts = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from math import exp, isfinite
 
@@ -17,8 +18,11 @@ ANSWERED = "answered"
 READINGS_MOST = 64
 
 
-def findings(policy: RoutingPolicy, contracts: Sequence[Contract]) -> Stage:
-    """The stage; each reading makes one finding, however often it is answered."""
+def findings(policy: RoutingPolicy, contracts: Sequence[Contract], withholds: Collection[str] = ()) -> Stage:
+    """The stage; each reading makes one finding, however often it is answered.
+
+    withholds: codes of faults in the images with which nothing is measured (streams.policy.QualityPolicy).
+    """
     by_name = {contract.name: contract for contract in contracts}
 
     def step(parts: Parts, event: object, _now: datetime) -> Outcome:
@@ -31,7 +35,7 @@ def findings(policy: RoutingPolicy, contracts: Sequence[Contract]) -> Stage:
         if contract is None:
             raise EventUnreadable(f"an answer of {event.model!r}, a model that is not installed here")
         threshold = policy.thresholds.get(event.model, contract.finding.threshold)
-        found = finding(event, contract, threshold)
+        found = finding(_claimed(event, withholds), contract, threshold)
         answered = Answered(readings=(*readings, event.reading)[-READINGS_MOST:])
         return Outcome(changes={ANSWERED: answered}, says=(found,))
 
@@ -94,6 +98,13 @@ def finding(answer: ReadingAnswered, contract: Contract, threshold: float) -> Fi
         model_seconds=answer.model_seconds,
         last_stored_at=answer.last_stored_at,
     )
+
+
+def _claimed(answer: ReadingAnswered, withholds: Collection[str]) -> ReadingAnswered:
+    """The answer without its measurements where a fault of the images forbids them."""
+    if any(note.code in withholds for note in answer.quality):
+        return replace(answer, mask_ml=None, quantities=())
+    return answer
 
 
 _NOT_MEASURED = Quantity(name="", value=0.0, unit="")

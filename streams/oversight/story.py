@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from streams.events import imaging, measuring, reading, telling, watching, words
+from streams.events import imaging, measuring, quality, reading, telling, watching, words
 from streams.events.codec import EVENT_TYPES
 from streams.events.envelope import Envelope
 from streams.oversight.growing import growth_told, lesions_told
@@ -101,11 +101,17 @@ def _routed(e: imaging.StudyRouted | imaging.StudyIneligible) -> str:
 
 
 def _finding(e: reading.FindingMade) -> str:
-    verdict = "suspected" if e.positive else "not suspected"
+    verdict = words.verdict(e)
     beside = words.measured(e)
     value = f", {beside}" if beside else ""
     shadow = " (shadow: moves nobody)" if e.role == "shadow" else ""
     return f"{e.name.replace('_', ' ')} {verdict}: {e.score:.2f} against {e.threshold:.2f}{value}{shadow}"
+
+
+def _quality(e: quality.QualityReported) -> str:
+    said = " ".join(f.sentence for f in e.faults) or "nothing is wrong."
+    shown = f" ({e.part})" if e.part else ""
+    return f"images{shown} looked at for {e.model}: {said}"
 
 
 def _failed(e: reading.ReadingFailed) -> str:
@@ -131,6 +137,7 @@ _TELL: dict[type, Callable[..., str]] = {
     imaging.StudyRouted: _routed,
     imaging.StudyIneligible: lambda e: f"{e.reason} ({_routed(e)})",
     reading.ReadingRequested: lambda e: f"{e.model} is asked in the {e.lane} lane, {e.role}",
+    quality.QualityReported: _quality,
     reading.ReadingAnswered: lambda e: (
         f"{e.model} {e.model_version} answered {e.study_logit:+.2f} in {e.model_seconds:.2f} s "
         f"(pixels {e.pixels_seconds:.2f} s)" + "".join(f"; {n.sentence}" for n in e.quality)

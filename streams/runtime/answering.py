@@ -13,12 +13,14 @@ from streams.adapters.contract_files import ModelFolder
 from streams.adapters.telemetry import Telemetry
 from streams.errors import EventUnreadable, ModelServerAway, TryAgain
 from streams.events.envelope import Envelope, from_kafka, to_kafka
-from streams.events.identifiers import event_id
+from streams.events.identifiers import EventId, event_id
+from streams.events.quality import QualityReported
 from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
 from streams.flow import addressed
 from streams.ports import EventLog, Message, Record
 from streams.runtime.failures import attempt_of
 from streams.runtime.reader import failed
+from streams.runtime.reports import Reports
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +41,16 @@ class Answering:
     """The handler of the reading lanes: every request ends in an answer or a final failure."""
 
     def __init__(
-        self, reader: Reads, models: Mapping[str, ModelFolder], log_: EventLog, telemetry: Telemetry | None = None
+        self,
+        reader: Reads,
+        models: Mapping[str, ModelFolder],
+        log_: EventLog,
+        telemetry: Telemetry | None = None,
+        reports: Reports | None = None,
     ) -> None:
+        """`reports` holds what the reader found of the images' quality; it is sent beside the answer."""
         self._reader, self._models, self._log, self._telemetry = reader, models, log_, telemetry
+        self._reports = reports
 
     async def handle(self, record: Record) -> Sequence[Message]:
         """The answer's messages.
@@ -63,7 +72,8 @@ class Answering:
                 await self._log.send(_messages(envelope, answer))
                 raise
         self._tell(request, answer)
-        return _messages(envelope, answer)
+        report = self._reports.take(request.reading) if self._reports else None
+        return (*_reported(envelope, report), *_messages(envelope, answer))
 
     async def _read(self, request: ReadingRequested) -> ReadingAnswered | ReadingFailed:
         model = self._models.get(request.model)
@@ -91,12 +101,14 @@ class Answering:
 
 def _messages(request: Envelope, answer: ReadingAnswered | ReadingFailed) -> tuple[Message, ...]:
     attempt = answer.attempt if isinstance(answer, ReadingFailed) and not answer.final else 0
-    envelope = replace(
-        request,
-        id=event_id(request.id, "reading", attempt),
-        time=datetime.now(UTC),
-        data=answer,
-        cause=request.id,
-        policy=None,
-    )
+    return _said(request, answer, event_id(request.id, "reading", attempt))
+
+
+def _reported(request: Envelope, report: QualityReported | None) -> tuple[Message, ...]:
+    """The report on the images: one for each request, however often it is read."""
+    return () if report is None else _said(request, report, event_id(request.id, "quality", 0))
+
+
+def _said(request: Envelope, event: object, name: EventId) -> tuple[Message, ...]:
+    envelope = replace(request, id=name, time=datetime.now(UTC), data=event, cause=request.id, policy=None)
     return tuple(Message(topic, *to_kafka(one)) for topic, one in addressed(envelope, "reading"))

@@ -22,7 +22,9 @@ from streams.runtime.answering import MARGIN_S, Answering
 from streams.runtime.applying import Outside
 from streams.runtime.failures import Patience
 from streams.runtime.judging import judgement, model_folders
+from streams.runtime.preparing import Preparing
 from streams.runtime.reader import Reader
+from streams.runtime.reports import Reports
 from streams.runtime.settings import Settings
 from streams.runtime.telling import MeasuredLog
 from streams.runtime.wiring import FLOW_GROUP, READING_GROUP, addresses, object_store, topic_plans
@@ -64,14 +66,15 @@ def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
     triton = addresses(settings).triton
     asyncio.run(_sound(triton, models))
     outside, close = _outside(settings, name, policies.digest)
-    parts = _ReadingParts(outside.objects, triton, models)
+    reports = Reports(policies.quality)
+    parts = _ReadingParts(outside.objects, triton, models, reports)
 
     async def close_all() -> None:
         await parts.close()
         await close()
 
     spans = outside.spans if isinstance(outside.spans, Telemetry) else None
-    answering = Answering(parts, models, outside.log, spans)
+    answering = Answering(parts, models, outside.log, spans, reports)
     longest = max((c.limits.deadline_s for c in contracts), default=60.0)
     run_reading_worker(
         ReadingWiring(
@@ -101,10 +104,10 @@ async def _sound(triton: str, models: Mapping[str, ModelFolder]) -> None:
 class _ReadingParts:
     """Pixels and model server, opened in the worker's event loop by the first reading."""
 
-    def __init__(self, objects: ObjectStore, triton: str, models: Mapping[str, ModelFolder]) -> None:
+    def __init__(self, objects: ObjectStore, triton: str, models: Mapping[str, ModelFolder], reports: Reports) -> None:
         self._pixels = DicomPixels(objects, children=sum(AT_ONCE.values()))
         self._server = TritonServer(triton, models)
-        self._reader = Reader(objects, self._pixels, self._server, models, time.monotonic)
+        self._reader = Reader(objects, Preparing(objects, self._pixels, reports), self._server, models, time.monotonic)
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._open = False

@@ -12,7 +12,7 @@ from streams.adapters.contract_files import ModelFolder
 from streams.contract import Contract
 from streams.errors import NotReadable, QualityRejected, ReadingBroken, SetAside
 from streams.events.reading import QualityNote, ReadingAnswered, ReadingFailed, ReadingRequested
-from streams.ports import Inference, ModelServer, ObjectStore, PixelSource
+from streams.ports import Inference, ModelServer, ObjectStore
 from streams.reading.answers import Answered
 from streams.reading.functions import ANSWERS, Prepared, rows
 from streams.reading.tensors import NoAnatomy
@@ -40,14 +40,14 @@ class Reader:
     def __init__(
         self,
         objects: ObjectStore,
-        pixels: PixelSource,
+        preparing: Preparing,
         server: ModelServer,
         models: Mapping[str, ModelFolder],
         clock: Callable[[], float],
         turn: Turn = no_turn,
     ) -> None:
         self._objects = objects
-        self._preparing = Preparing(objects, pixels)
+        self._preparing = preparing
         self._turn = turn
         self._server = server
         self._models = models
@@ -98,7 +98,7 @@ class Reader:
             quantities=answered.quantities,
             grades=answered.grades,
             slice_mm=ready.slice_mm,
-            quality=(*ready.source.quality, *(QualityNote(code="answer", sentence=n) for n in answered.notes)),
+            quality=(*ready.quality, *(QualityNote(code="answer", sentence=n) for n in answered.notes)),
             pixels_seconds=round(pixels_seconds, 6),
             model_seconds=round(inference.seconds, 6),
             last_stored_at=request.last_stored_at,

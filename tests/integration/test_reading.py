@@ -15,6 +15,7 @@ from streams.adapters.object_folder import ObjectFolder
 from streams.adapters.triton_server import TritonServer
 from streams.events.reading import ReadingAnswered, ReadingFailed
 from streams.reading.masks import decode_mask
+from streams.runtime.preparing import Preparing
 from streams.runtime.reader import Reader
 from tests.support.local_triton import RunningTriton, local_triton
 from tests.support.reading_files import FoundSeries, series_in
@@ -47,7 +48,7 @@ def objects(tmp_path: Path) -> ObjectFolder:
 async def reader(triton: RunningTriton, objects: ObjectFolder) -> AsyncIterator[Reader]:
     models = read_models(MODELS)
     async with DicomPixels(objects) as pixels, TritonServer(triton.address, models) as server:
-        yield Reader(objects, pixels, server, models, time.monotonic)
+        yield Reader(objects, Preparing(objects, pixels), server, models, time.monotonic)
 
 
 def scans(scanner: str, objects: ObjectFolder) -> list[FoundSeries]:

@@ -19,6 +19,7 @@ from streams.events.imaging import InstanceFacts, SeriesFacts
 from streams.events.manifest import Manifest, encode_manifest
 from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
 from streams.reading.masks import decode_mask
+from streams.runtime.preparing import Preparing
 from streams.runtime.reader import Reader
 from tests.support.models import write_model_folder
 from tests.support.slices import facts
@@ -89,7 +90,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         manifest="",
         last_stored_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
-    reader = Reader(objects, MemoryPixels(pixels), server, models, lambda: float(next(ticks)))
+    reader = Reader(objects, Preparing(objects, MemoryPixels(pixels)), server, models, lambda: float(next(ticks)))
     made = Bench(reader, objects, server, pixels, request, models)
     made.request = made.with_instances(INSTANCES)
     yield made
