@@ -8,12 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.contract import Answer, Tensors
+from streams.contract import Answer, Option, Tensors
 from streams.reading.answers import Answered, slices_and_mask
-from streams.reading.stitching import volume_mask
+from streams.reading.lung.nodules import lung_nodules, lung_patches, rules_of
+from streams.reading.stitching import meaning_of, volume_mask
 from streams.reading.tensors import HeadSlabs, head_slabs
 from streams.reading.volume import Volume
-from streams.reading.windowed import volume_patches
+from streams.reading.windowed import recipe_of, volume_patches
 
 
 class Prepared(Protocol):
@@ -42,11 +43,20 @@ def _head_slabs(volume: Volume, _tensors: Tensors) -> HeadSlabs:
 TENSORS: dict[str, MakesTensors] = {
     "head_slabs": _head_slabs,
     "volume_patches": volume_patches,
+    "lung_patches": lung_patches,
 }
 ANSWERS: dict[str, GivesMeaning] = {
     "slices_and_mask": slices_and_mask,
     "volume_mask": volume_mask,
+    "lung_nodules": lung_nodules,
 }
+
+OPTIONS: dict[str, Callable[[Mapping[str, Option]], object]] = {
+    "volume_patches": recipe_of,
+    "volume_mask": meaning_of,
+    "lung_nodules": rules_of,
+}
+"""What checks the options of a function before the first study does; raises ValueError with a sentence."""
 
 
 def rows(inputs: Mapping[str, NDArray[Any]]) -> int:

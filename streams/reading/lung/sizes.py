@@ -25,12 +25,28 @@ SHELL_MM = (1.5, 5.0)
 """How far from the mask the lung round a nodule is looked at."""
 SURE, HARDLY = 0.7, 0.12
 """Mask values from which a voxel is taken as the nodule's inside, and from which it may hold a part of it."""
+LAYERS = (-0.4, -0.2, 0.0, 0.2, 0.4)
+"""Heights in a slice, in slices, at which the mask is asked."""
+RIM_MM = 0.75
+"""A scanner's blur: so far from the mask a voxel of the slice may still hold a part of the nodule."""
+TOUCHED = 0.4
+ATTACHED = 0.65
+"""A voxel at the rim, outside of the mask, that is denser than this mixture is of a vessel or the wall."""
+SMALL_MM3 = 120.0
 SOFT_HU = 20.0
 """Solid nodules that show no inside, for being small, are taken to be this dense."""
 SOLID_HU = -300.0
 """From here tissue counts as solid; ground glass lies between lung and this."""
 SOLID_SHARES = (0.08, 0.62)
 """Shares of solid tissue up to which a nodule is ground glass, and from which it is solid."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marked:
+    """The net's mask on the volume's voxels: its mean over each (0 to 1), and whether it touches it or nearly does."""
+
+    part: Share
+    touched: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,9 +83,8 @@ def extent(hu: Hu, axes: Axes, patch: Patch, mask: Share) -> Extent | None:
     centres = [axis[part] for axis, part in zip(axes.all, box, strict=True)]
     points = np.stack(np.meshgrid(*centres, indexing="ij"), axis=-1)
     sizes = _sizes(axes, box)
-    marked = patch.sampled(mask, points)
     seen = np.asarray(hu[box], dtype=np.float32)
-    share = _shares(seen, marked, sizes)
+    share = _shares(seen, _marked(patch, mask, points, sizes), sizes)
     cell = float(np.prod(sizes))
     volume = float(share.sum()) * cell
     if volume <= 0:
@@ -107,25 +122,40 @@ def _sizes(axes: Axes, box: Box) -> tuple[float, float, float]:
     return steps[0], steps[1], steps[2]
 
 
-def _shares(seen: Share, marked: Share, sizes: tuple[float, float, float]) -> Share:
+def _marked(patch: Patch, mask: Share, points: NDArray[np.float64], sizes: tuple[float, float, float]) -> Marked:
+    """The net's mask over whole voxels: thick slices reach well beyond the place of their middle."""
+    layers = [patch.sampled(mask, points + np.asarray([part * sizes[0], 0.0, 0.0])) for part in LAYERS]
+    touched = np.max(layers, axis=0)
+    for axis, way in ((1, -RIM_MM), (1, RIM_MM), (2, -RIM_MM), (2, RIM_MM)):
+        shift = np.zeros(3)
+        shift[axis] = way
+        touched = np.maximum(touched, patch.sampled(mask, points + shift))
+    return Marked(np.mean(layers, axis=0), touched >= TOUCHED)
+
+
+def _shares(seen: Share, marked: Marked, sizes: tuple[float, float, float]) -> Share:
     """How much of each voxel is nodule: by its density between lung and nodule, where the net's mask lets it.
 
     A voxel at the rim is a mixture, and its density tells the mixture (the lung outside and the nodule inside being
     known); the mask keeps vessels and the chest wall, which are as dense, out of it.
     """
-    near = ndimage.distance_transform_edt(marked < 0.5, sampling=sizes)
+    part = marked.part
+    near = ndimage.distance_transform_edt(~marked.touched, sampling=sizes)
     around = seen[(near > SHELL_MM[0]) & (near <= SHELL_MM[1]) & (seen < AERATED_HU)]
     outside = float(np.median(around)) if len(around) >= 20 else LUNG_HU
-    inner = seen[marked >= SURE]
+    inner = seen[part >= SURE]
+    if len(inner) < 4:
+        inner = np.sort(seen[marked.touched])[-4:]
     if not len(inner):
-        inner = np.sort(seen[marked >= HARDLY])[-4:]
+        return np.zeros_like(seen)
     inside = float(np.percentile(inner, 65))
-    if inside > SOLID_HU and len(inner) * np.prod(sizes) < 120.0:
+    if inside > SOLID_HU and len(inner) * np.prod(sizes) < SMALL_MM3:
         inside = max(inside, SOFT_HU)
     inside = max(inside, outside + 120.0)
     mixture = np.clip((seen - outside) / (inside - outside), 0, 1)
-    allowed = np.clip((marked - HARDLY) / (0.5 - HARDLY), 0, 1)
-    return np.asarray(np.where(marked >= SURE, np.maximum(mixture, marked), mixture * allowed), dtype=np.float32)
+    rim = marked.touched & ((part >= 0.35) | (mixture < ATTACHED))
+    share = np.where(part >= SURE, np.maximum(mixture, part), np.where(rim, mixture, 0))
+    return np.asarray(share, dtype=np.float32)
 
 
 def texture(seen: Share, share: Share) -> str:

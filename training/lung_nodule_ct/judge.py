@@ -1,0 +1,162 @@
+"""Reads every scan by the net that never saw it: as it is, and with fresh insertions; keeps marks, truths and figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from net import NoduleNet, net_of
+from numpy.typing import NDArray
+from pool import FOLDS, Places, Scan, Truth, places_of, put_in, scan_of, shape_bank
+from scans import RUNS, SERIES, data_folder
+from truth import Nodule as Drawn
+from truth import nodules as drawn_in
+
+from streams.contract import Tensors
+from streams.reading.lung.lungs import find_lungs
+from streams.reading.lung.nodules import LungPatches, Nodule, lung_patches, nodules
+from streams.reading.planes import Axes as Turn
+from streams.reading.volume import Volume
+
+JUDGED = RUNS / "judged"
+ROUNDS = 4  # of insertions into each scan, of seeds that the pool has not
+FIRST_SEED = 500_000
+LEAST_LOGIT = -3.0
+COUNTED_MM = 6.0  # a real nodule counts from this diameter, and from so many readers
+READERS = 3
+
+
+def volume_of(hu: NDArray[np.int16], scan: Scan) -> Volume:
+    """A scan as the engine decodes it."""
+    return Volume(
+        hu=hu, spacing_mm=scan.spacing, positions_mm=scan.axes.z, tilt_deg=0,
+        instances=tuple(f"1.{k}" for k in range(len(hu))), axes=Turn(),
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def asked(net: NoduleNet, prepared: LungPatches) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """The net's logits and masks of all patches."""
+    logits, masks = [], []
+    for first in range(0, len(prepared.tensor), 32):
+        part = torch.from_numpy(prepared.tensor[first : first + 32]).float() / 127.5 - 1
+        logit, mask = net(part)
+        logits.append(logit.numpy())
+        masks.append((torch.sigmoid(mask) * 255 + 0.5).to(torch.uint8).numpy())
+    return np.concatenate(logits).astype(np.float64), np.concatenate(masks)
+
+
+def read(net: NoduleNet, volume: Volume) -> tuple[list[Nodule], dict[str, float]]:
+    """All marks above the least logit, and the seconds it took."""
+    start = time.monotonic()
+    prepared = lung_patches(volume, Tensors(function="lung_patches", inputs={}, outputs={}))
+    made = time.monotonic()
+    logits, masks = asked(net, prepared)
+    said = time.monotonic()
+    found = nodules(prepared, volume, logits, masks, LEAST_LOGIT)
+    return found, {"tensors": made - start, "net": said - made, "answer": time.monotonic() - said}
+
+
+def told(nodule: Nodule, lesion: int | None) -> dict[str, Any]:
+    """A mark, as kept."""
+    seen = nodule.extent
+    return {
+        "logit": round(nodule.logit, 4), "lesion": lesion, "centre": [round(float(v), 1) for v in seen.centre],
+        "volume": round(seen.volume_mm3, 2), "diameter": round(seen.diameter_mm, 2),
+        "perpendicular": round(seen.perpendicular_mm, 2), "texture": seen.texture,
+    }  # fmt: skip
+
+
+def matched(found: list[Nodule], truths: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Marks with the truth that they lie on: within its radius, 2.5 mm at least; -1: on one that does not count."""
+    out, taken = [], set()
+    for nodule in found:
+        hit: int | None = None
+        for number, truth in enumerate(truths):
+            away = np.linalg.norm(nodule.extent.centre - np.asarray(truth["centre"]))
+            if away <= max(truth["size"] / 2, 2.5):
+                hit = number
+                break
+        if hit is not None and (not truths[hit]["counts"] or hit in taken):
+            hit = -1
+        if hit is not None:
+            taken.add(hit)
+        out.append(told(nodule, hit))
+    return out
+
+
+def real_truths(name: str, scan: Scan) -> list[dict[str, Any]]:
+    """What readers (LIDC) or segmentations (QIN) say of a scan."""
+    out = []
+    if SERIES[name] == "qin_lung":
+        mask = np.load(data_folder() / "qin_lung" / name / "majority_mask.npz")["mask"]
+        volume = float(mask.sum() * np.prod(scan.spacing))
+        (middle, size), = scan.known
+        return [{"centre": middle.tolist(), "size": size, "counts": True, "readers": 0, "volumes": [volume]}]
+    series = str(np.load(RUNS / f"{name}.npz")["series"])
+    for nodule, (middle, size) in zip(drawn_in(series), scan.known, strict=True):
+        counts = nodule.readers >= READERS and size >= COUNTED_MM
+        out.append({"centre": middle.tolist(), "size": size, "counts": counts, "readers": nodule.readers,
+                    "volumes": nodule.volumes_mm3, "ratings": _ratings(nodule)})  # fmt: skip
+    return out
+
+
+def _ratings(nodule: Drawn) -> dict[str, float]:
+    return {key: float(np.mean([o.ratings[key] for o in nodule.outlines])) for key in nodule.outlines[0].ratings}
+
+
+def inserted_truths(made: list[Truth], scan: Scan) -> list[dict[str, Any]]:
+    """The insertions, which count, and the real ones beside them, which do not."""
+    out: list[dict[str, Any]] = [
+        {"centre": t.centre.tolist(), "size": t.size, "counts": True, "kind": t.kind, "stratum": t.stratum,
+         "volume": t.volume, "diameter": t.diameter, "perpendicular": t.perpendicular}
+        for t in made
+    ]  # fmt: skip
+    return out + [{"centre": c.tolist(), "size": s + 4, "counts": False} for c, s in scan.known]
+
+
+def judge(name: str, net: NoduleNet, rounds: int) -> None:
+    """Reads a scan as it is and with insertions, and keeps what was marked."""
+    scan = scan_of(name)
+    bank = shape_bank(FOLDS[name])
+    lungs = find_lungs(scan.hu, scan.axes)
+    assert lungs is not None
+    places: Places = places_of(scan, lungs)
+    for number in range(-1, rounds):
+        target = JUDGED / f"{name}-{'real' if number < 0 else number}.json"
+        if target.exists():
+            continue
+        hu, made = scan.hu, []
+        if number >= 0:
+            rng = np.random.default_rng(FIRST_SEED + 100 * list(SERIES).index(name) + number)
+            hu, pairs = put_in(rng, scan, places, bank)
+            made = [truth for _, truth in pairs]
+        truths = real_truths(name, scan) if number < 0 else inserted_truths(made, scan)
+        found, seconds = read(net, volume_of(hu, scan))
+        marks = matched(found, truths)
+        kept = {"name": name, "inserted": number >= 0, "slice_mm": scan.spacing[0], "truths": truths, "marks": marks, "seconds": seconds}
+        target.write_text(json.dumps(kept, default=float))
+        hits = {m["lesion"] for m in marks if m["lesion"] is not None and m["lesion"] >= 0}
+        print(f"{name} {number}: {len(hits)} of {sum(t['counts'] for t in truths)}, {sum(m['lesion'] is None for m in marks)} false, {seconds}", flush=True)
+
+
+def main() -> None:
+    """Judges what has not been judged yet."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--weights", type=Path, nargs=2, default=[RUNS / "fold0.pt", RUNS / "fold1.pt"])
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    JUDGED.mkdir(exist_ok=True)
+    nets = [net_of(path) for path in options.weights]
+    for name in SERIES:
+        judge(name, nets[FOLDS[name]], options.rounds)
+
+
+if __name__ == "__main__":
+    main()
