@@ -57,7 +57,7 @@ def fetch_server(folder: Path, say: Callable[[str], None]) -> None:
 
 def fetch_models_environment(folder: Path, say: Callable[[str], None]) -> None:
     """Makes the models' environment in `folder`: this Python's minor version, without pip."""
-    say("Triton: fetching what models import: numpy 1.26 and onnxruntime (40 MB)")
+    say("Triton: fetching what models import: numpy 1.26, onnxruntime and OpenVINO (105 MB)")
     _clear(folder)
     made = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "venv", "--without-pip", "--symlinks", str(folder)],

@@ -3,6 +3,8 @@
 
 A model's config.pbtxt is the same as for the native backend: inputs and outputs by name, `instance_group`,
 `max_batch_size`, `default_model_filename`, and the parameters `intra_op_thread_count` and `inter_op_thread_count`.
+One parameter more, which the native backend passes over: `execution_provider` is `auto` (the faster of onnxruntime's
+own and OpenVINO, measured when the model loads; the log tells which), `cpu` or `openvino`.
 """
 
 from __future__ import annotations
@@ -12,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import providers
 import triton_python_backend_utils as pb_utils
 
 QUIET = 3  # onnxruntime's level for errors only
 DEFAULT_FILE = "model.onnx"
+CUDA = "CUDAExecutionProvider"
 
 
 class TritonPythonModel:
@@ -28,8 +32,7 @@ class TritonPythonModel:
         path = Path(args["model_repository"]) / args["model_version"] / file
         if not path.is_file():
             raise pb_utils.TritonModelException(f"{args['model_name']} has no {args['model_version']}/{file}")
-        options, providers = _options(config), _providers(args)
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+        self.session = _session(args, config, path)
         self.inputs = [(i["name"], bool(i.get("optional"))) for i in config["input"]]
         self.outputs = {o["name"]: pb_utils.triton_string_to_numpy(o["data_type"]) for o in config["output"]}
         self.batches = config.get("max_batch_size", 0) > 0
@@ -94,20 +97,32 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse(tensors)
 
 
-def _options(config: dict) -> onnxruntime.SessionOptions:
+def _session(args: dict[str, str], config: dict, path: Path) -> onnxruntime.InferenceSession:
+    """On a GPU by CUDA; on a CPU by what `providers` chooses."""
     parameters = {key: value["string_value"] for key, value in config.get("parameters", {}).items()}
+    threads = int(parameters.get("intra_op_thread_count", 0))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = QUIET
-    options.intra_op_num_threads = int(parameters.get("intra_op_thread_count", 0))
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = int(parameters.get("inter_op_thread_count", 0))
-    return options
 
+    def made(*wanted: object) -> onnxruntime.InferenceSession:
+        return onnxruntime.InferenceSession(str(path), options, providers=list(wanted))
 
-def _providers(args: dict[str, str]) -> list:
-    cuda = "CUDAExecutionProvider"
-    if args["model_instance_kind"] == "GPU" and cuda in onnxruntime.get_available_providers():
-        return [(cuda, {"device_id": int(args["model_instance_device_id"])}), "CPUExecutionProvider"]
-    return ["CPUExecutionProvider"]
+    if args["model_instance_kind"] == "GPU" and CUDA in onnxruntime.get_available_providers():
+        return made((CUDA, {"device_id": int(args["model_instance_device_id"])}), providers.CPU)
+    types = {i["name"]: pb_utils.triton_string_to_numpy(i["data_type"]) for i in config["input"]}
+    try:
+        choice = providers.choose(
+            parameters.get("execution_provider", "auto"),
+            lambda provider: made(providers.options_of(provider, threads)),
+            providers.question(config, path, types),
+            threads,
+        )
+    except providers.ProviderUnusable as fault:
+        raise pb_utils.TritonModelException(f"{args['model_name']}: {fault}") from fault
+    pb_utils.Logger.log_info(f"{args['model_name']} runs by {choice.said}")
+    return choice.session
 
 
 def _check_names(configured: set[str], of_model: list, kind: str) -> None:
