@@ -20,6 +20,8 @@ GAS_HU = -975.0
 BODY_HU = -250.0
 CLOSING_MM = 11.0
 """Nodules at the wall up to about twice this wide stay inside the closed lung."""
+FAR_MM = 15.0
+"""Beyond this from the lungs nothing is looked at."""
 LEAST_LUNG_ML = 120.0
 LEAST_BOTH_ML = 700.0
 AIRWAY_MM2 = (40.0, 1000.0)
@@ -63,14 +65,14 @@ def find_lungs(hu: Hu, axes: Axes) -> Lungs | None:
         return None
     air = air & ~_trachea(air)
     middle = _parting(air)
-    closed = np.zeros_like(air)
-    for half in (slice(None, middle), slice(middle, None)):
-        closed[:, :, half] = _closed(air[:, :, half])
+    closed, depth = np.zeros_like(air), np.full(air.shape, -FAR_MM, np.float32)
+    near = _near(air)
+    for half in (slice(near[2].start, middle), slice(middle, near[2].stop)):
+        closed[(*near[:2], half)] = _closed(air[(*near[:2], half)])
+    depth[near] = _depth(closed[near]) * np.float32(grid.step)
     where = np.nonzero(air)
     box = [(np.percentile(axis, 0.2), np.percentile(axis, 99.8)) for axis in where]
     first, last = (grid.at(np.asarray([pair[k] for pair in box], dtype=np.float64)) for k in (0, 1))
-    inner, outer = ndimage.distance_transform_edt(closed), ndimage.distance_transform_edt(~closed)
-    depth = (np.where(closed, inner - 0.5, 0.5 - outer) * grid.step).astype(np.float32)
     return Lungs(grid, air, closed, depth, grid.origin[2] + grid.step * (middle - 0.5), first, last)
 
 
@@ -145,6 +147,20 @@ def _parting(air: Mask) -> int:
     start, end = first + int(0.35 * (last - first)), first + int(0.65 * (last - first)) + 1
     smooth = ndimage.uniform_filter1d(profile, 3)
     return start + int(smooth[start:end].argmin())
+
+
+def _near(air: Mask) -> tuple[slice, slice, slice]:
+    """The box of the lungs with a margin: nothing further away is asked."""
+    margin = round(FAR_MM / GRID_MM)
+    spans = (np.flatnonzero(air.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
+    z, y, x = (slice(max(0, int(s[0]) - margin), int(s[-1]) + margin + 1) for s in spans)
+    return z, y, x
+
+
+def _depth(closed: Mask) -> NDArray[np.float32]:
+    """Cubes inside, negative outside; 0 at the wall."""
+    inner, outer = ndimage.distance_transform_edt(closed), ndimage.distance_transform_edt(~closed)
+    return np.asarray(np.where(closed, inner - 0.5, 0.5 - outer), dtype=np.float32)
 
 
 def _closed(air: Mask) -> Mask:

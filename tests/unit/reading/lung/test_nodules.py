@@ -131,7 +131,7 @@ def test_the_mask_lies_on_the_nodules_slices() -> None:
 
 def test_ground_glass_is_told_from_solid() -> None:
     """By density: a ball of two fifths tissue."""
-    volume, nodules, _ = chest()
+    _, nodules, _ = chest()
     frame = nodule_frame(2.5, size=256)
     faint = (replace(nodules[2], tissue=0.4),)
     other = volume_of(chest_with_nodules(3, faint, frame, Scan(SOFT, 9.0, 1)), frame)
