@@ -53,8 +53,21 @@ def patients() -> list[int]:
     return sorted(int(p.name) for p in (data_folder() / "physionet-ct-ich/brain").iterdir() if p.is_dir())
 
 
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A head's slices in HU `[z, y, x]`, foot to head, and their places (mm)."""
+
+    hu: NDArray[np.float32]
+    places: NDArray[np.float64]
+
+
 def ct_ich(patient: int) -> Head:
     """One patient's slices, foot to head (picture 1 is the lowest), with labels."""
+    return ct_ich_volume(patient)[0]
+
+
+def ct_ich_volume(patient: int) -> tuple[Head, Volume]:
+    """The same, with the slices in HU of which the slabs were made."""
     folder = data_folder() / "physionet-ct-ich"
     files = sorted((folder / "brain" / f"{patient:03d}").glob("*.jpg"), key=lambda p: int(p.stem))
     numbers = [int(p.stem) for p in files]
@@ -64,9 +77,9 @@ def ct_ich(patient: int) -> Head:
             for r in csv.DictReader(handle)
             if int(r["PatientNumber"]) == patient
         }
-    hu = np.stack([picture_hu(p) for p in files])
-    slabs = head_slabs(hu, (SLICE_MM, PICTURE_MM, PICTURE_MM), np.asarray(numbers) * SLICE_MM)
-    return Head(patient, slabs, np.asarray([rows[n] for n in numbers], np.uint8))
+    volume = Volume(np.stack([picture_hu(p) for p in files]), np.asarray(numbers) * SLICE_MM)
+    slabs = head_slabs(volume.hu, (SLICE_MM, PICTURE_MM, PICTURE_MM), volume.places)
+    return Head(patient, slabs, np.asarray([rows[n] for n in numbers], np.uint8)), volume
 
 
 def dicom_head(folder: Path) -> tuple[NDArray[np.float32], tuple[float, float, float], NDArray[np.float64]]:

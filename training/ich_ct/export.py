@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from net import reader_of
+from net import Context, Reader, nets_of
 from numpy.typing import NDArray
 from pool import RUNS
+from train import FOLDS
 
 FOLDER = Path(__file__).parents[2] / "triton_models" / "ich_ct"
 OUTPUTS = ["SLICE_LOGIT", "MASK", "STUDY_LOGIT"]
@@ -32,7 +33,7 @@ def disc_head() -> NDArray[np.uint8]:
 
 def export(weights: list[Path]) -> None:
     """Writes model.onnx and canary.npz; fails where torch and ONNX Runtime differ."""
-    reader = reader_of(weights)
+    reader = Reader(nets_of(weights), Context.load(RUNS / "context.json")).eval()
     target = FOLDER / "1" / "model.onnx"
     sample = torch.zeros(5, 4, 192, 192, dtype=torch.uint8)
     torch.onnx.export(
@@ -60,5 +61,5 @@ def export(weights: list[Path]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, nargs="+", default=[RUNS / "fold0.pt", RUNS / "fold1.pt"])
+    parser.add_argument("--weights", type=Path, nargs="+", default=[RUNS / f"fold{k}.pt" for k in range(FOLDS)])
     export(parser.parse_args().weights)

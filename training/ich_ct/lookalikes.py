@@ -1,4 +1,4 @@
-"""What looks like blood and is none: calcification, dense sinuses and falx, hardened beams. Painted on slabs."""
+"""What looks like blood and is none: calcification, dense vessels and folds, bone's edges, hardened beams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy import ndimage
 
 
 def calcified(s: Scene, hu: Plane) -> Plane:
-    """Choroid plexus (a pair), pineal, basal ganglia or falx: small, far above blood, with paler mixed edges."""
+    """Choroid plexus (a pair), pineal, basal ganglia or falx: small, mostly far above blood, with paler mixed edges."""
     r = s.rng
     kind = r.choice(["choroid", "pineal", "ganglia", "falx"])
     y0, x0 = {
@@ -28,7 +28,7 @@ def calcified(s: Scene, hu: Plane) -> Plane:
         level = (v / ry) ** 2 + (u / rx) ** 2 + ((Z - r.uniform(-4, 4)) / r.uniform(3, 8)) ** 2
         core = np.maximum(core, level < 1 + 0.3 * s.blobs(1.5))
     soft = ndimage.gaussian_filter(core, (0, 0.6, 0.6)) * s.inside
-    return hu + soft * (r.uniform(90, 400) - hu)
+    return hu + soft * (r.uniform(55, 400) - hu)
 
 
 def dense_sinus(s: Scene, hu: Plane) -> Plane:
@@ -75,9 +75,61 @@ def hardened(s: Scene, hu: Plane) -> Plane:
     return hu
 
 
+def bone_edge(s: Scene, hu: Plane) -> Plane:
+    """Bone that only part of the slab holds: brightness that fades from the skull inwards, without a plateau."""
+    r = s.rng
+    area = float(s.inside[1].sum())
+    if r.random() < (0.7 if area < 7000 else 0.25):  # the vault leans: a wide shade all round, or on one side
+        tone = r.uniform(8, 40) * np.exp(-s.depth / r.uniform(2.5, 7))
+        if r.random() < 0.5:
+            tone = tone * np.clip(1.3 - s.turn(r.uniform(-np.pi, np.pi)) / r.uniform(0.5, 1.6), 0, 1)
+        return hu + tone * s.inside
+    for _ in range(int(r.integers(1, 4))):
+        at = s.rim_point(r.uniform(-np.pi, np.pi))
+        if at is None:
+            continue
+        y, x = s.y - at[0], s.x - at[1]
+        turn = np.arctan2(at[0], at[1])
+        along, across = y * np.sin(turn) + x * np.cos(turn), y * np.cos(turn) - x * np.sin(turn)
+        far = np.sqrt((along / r.uniform(3, 11)) ** 2 + (across / r.uniform(4, 16)) ** 2) + 0.1 * s.blobs(4)
+        level = 1 - np.abs(Z - r.choice([-5.0, 5.0, 0.0])) / r.uniform(7, 14)
+        hu = hu + s.inside * np.clip(1.1 - far, 0, 1) * r.uniform(20, 110) * np.clip(level, 0, 1)
+    return hu
+
+
+def dense_artery(s: Scene, hu: Plane) -> Plane:
+    """A full artery or vein: a dot of the basilar artery, or a short thin line of the middle cerebral."""
+    r = s.rng
+    y0, x0 = (r.uniform(-12, 22), r.normal(0, 2)) if r.random() < 0.5 else (r.uniform(-30, 0), r.uniform(12, 40))
+    x0 = x0 if r.random() < 0.5 else -x0
+    turn, length, wide = r.uniform(0, np.pi), r.uniform(1.5, 9), r.uniform(0.9, 1.9)
+    y, x = s.y - y0 + s.blobs(5) * 0.6, s.x - x0
+    v, u = y * np.cos(turn) + x * np.sin(turn), x * np.cos(turn) - y * np.sin(turn)
+    line = ((v / length) ** 2 + (u / wide) ** 2 + (Z / r.uniform(3, 7)) ** 2) < 1
+    soft = ndimage.gaussian_filter((line & s.inside).astype(np.float32), (0, 0.6, 0.6))
+    return hu + soft * np.maximum(0, r.uniform(46, 66) - s.smooth)
+
+
+def streaked(s: Scene, hu: Plane) -> Plane:
+    """Streaks of hardened beams or of metal, fanning from a point."""
+    r = s.rng
+    y0, x0 = r.uniform(-95, 95, 2)
+    angle = np.arctan2(s.y - y0, s.x - x0)
+    fan = np.zeros_like(angle)
+    for _ in range(int(r.integers(2, 6))):
+        off = np.abs((angle - r.uniform(-np.pi, np.pi) + np.pi) % (2 * np.pi) - np.pi)
+        fan = fan + r.uniform(-16, 12) * np.exp(-((off / r.uniform(0.02, 0.09)) ** 2))
+    fade = np.exp(-np.hypot(s.y - y0, s.x - x0) / r.uniform(40, 120))
+    return hu + fan * fade * s.inside
+
+
+LOOKALIKES = (calcified, calcified, dense_sinus, dense_fold, hardened, bone_edge, bone_edge, dense_artery, streaked)
+
+
 def with_lookalikes(s: Scene, hu: Plane) -> Plane:
-    """One to three of them."""
-    for one in (calcified, calcified, dense_sinus, dense_fold, hardened):
-        if s.rng.random() < 0.4:
+    """Some of them, at least one."""
+    first = int(s.rng.integers(len(LOOKALIKES)))
+    for place, one in enumerate(LOOKALIKES):
+        if place == first or s.rng.random() < 0.2:
             hu = one(s, hu)
-    return np.where(s.hu > 91, s.hu, hu).astype(np.float32)
+    return np.where(s.hu > 91, s.hu, np.minimum(hu, 400)).astype(np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -9,9 +11,10 @@ from torch import Tensor, nn
 
 WIDTHS = (16, 32, 64, 112)
 TOP_PIXELS = 15  # 60 mm2 of the 2 mm grid: what a slice's score is the mean of
-TOP_SLICES = 2
 LEAST_INSIDE = 300.0  # mm2 of brain under which a slice is not scored
 NO_BRAIN = -12.0
+SLICE_FEATURES, STUDY_FEATURES = 6, 4
+MARKED_CELLS = 4.0  # of 4 mm2: what is added to the marked area before its logarithm
 
 
 def block(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
@@ -57,34 +60,87 @@ def slice_logit(mask_logits: Tensor) -> Tensor:
     return mask_logits.flatten(1).topk(TOP_PIXELS, 1)[0].mean(1)
 
 
+def slice_features(lone: Tensor, inside_mm2: Tensor) -> Tensor:
+    """Of each slice `[n, 6]`: its score, its neighbours' (mean, mean two away, highest), and its size twice.
+
+    Past the ends lies nothing that could speak for a bleed: the score there is the stack's mean.
+    """
+    usual = lone.mean().reshape(1)
+    wide = torch.cat([usual, usual, lone, usual, usual])
+    far, near = (wide[:-4] + wide[4:]) / 2, (wide[1:-3] + wide[3:-1]) / 2
+    highest = torch.maximum(wide[1:-3], wide[3:-1])
+    size = inside_mm2 / 12000.0
+    return torch.stack([lone, near, far, highest, size, torch.exp(-size / 0.15)], 1)
+
+
+def study_features(slices: Tensor, marked: Tensor) -> Tensor:
+    """Of the study `[4]`: the highest slice, the mean of the highest two and of five, log of the marked area."""
+    top = torch.cat([slices, slices.min().reshape(1).expand(4)]).topk(5, 0)[0]
+    area = torch.log(marked.sum() + MARKED_CELLS)
+    return torch.stack([top[0], top[:2].mean(0), top.mean(0), area])
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What makes a slice's score of its net's and its neighbours', and the study's of its slices' (context.py)."""
+
+    slice_weights: tuple[float, ...] = (0.5, 0.5, 0.0, 0.0, 0.0, 0.0)
+    slice_bias: float = 0.0
+    study_weights: tuple[float, ...] = (0.0, 1.0, 0.0, 0.0)
+    study_bias: float = 0.0
+
+    def save(self, path: Path) -> None:
+        """As JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Context:
+        """From JSON."""
+        kept = json.loads(path.read_text())
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in kept.items()})
+
+
+PLAIN_READER = Context()
+
+
 class Reader(nn.Module):
     """What is exported: uint8 slabs in; slice logits, mask probabilities and the study's logit out.
 
-    Of several nets the mean speaks: of their scores for a slice, and of their mask logits.
+    Of several nets, and of the head and its mirror image, the mean speaks: of scores and of mask logits.
     """
 
-    def __init__(self, nets: list[SlabNet]) -> None:
+    def __init__(self, nets: list[SlabNet], context: Context, *, mirrored: bool = True) -> None:
         super().__init__()
         self.nets = nn.ModuleList(nets)
+        self.mirrored = mirrored
+        self.register_buffer("slice_weights", torch.tensor(context.slice_weights))
+        self.register_buffer("study_weights", torch.tensor(context.study_weights))
+        self.slice_bias, self.study_bias = context.slice_bias, context.study_bias
 
-    def forward(self, head: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """SLICE_LOGIT `[n]` (smoothed over neighbours), MASK `[n, 96, 96]`, STUDY_LOGIT `[1]`."""
+    def seen(self, head: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Lone slice scores `[n]`, mask logits `[n, 96, 96]`, mm2 inside the skull `[n]`."""
         x = head.float() / 127.5 - 1.0
         logits = [net(x) for net in self.nets]
+        if self.mirrored:
+            logits += [net(x.flip(3)).flip(2) for net in self.nets]
         lone = torch.stack([slice_logit(one) for one in logits]).mean(0)
-        inside = head[:, 3].float().flatten(1).sum(1) / 255.0
-        lone = torch.where(inside < LEAST_INSIDE, torch.full_like(lone, NO_BRAIN), lone)
-        edged = torch.cat([lone[:1], lone, lone[-1:]])
-        smooth = 0.25 * edged[:-2] + 0.5 * edged[1:-1] + 0.25 * edged[2:]
-        study = smooth.topk(TOP_SLICES, 0)[0].mean(0, keepdim=True)
-        return smooth, torch.sigmoid(torch.stack(logits).mean(0)), study
+        return lone, torch.stack(logits).mean(0), head[:, 3].float().flatten(1).sum(1) / 255.0
+
+    def forward(self, head: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """SLICE_LOGIT `[n]`, MASK `[n, 96, 96]`, STUDY_LOGIT `[1]`."""
+        lone, masks, inside = self.seen(head)
+        slices = slice_features(lone, inside) @ self.slice_weights + self.slice_bias
+        slices = torch.where(inside < LEAST_INSIDE, torch.full_like(slices, NO_BRAIN), slices)
+        marked = (masks > 0).float().flatten(1).sum(1)
+        study = study_features(slices, marked) @ self.study_weights + self.study_bias
+        return slices, torch.sigmoid(masks), study.reshape(1)
 
 
-def reader_of(weights: list[Path]) -> Reader:
-    """Trained nets with their scoring, ready to read."""
+def nets_of(weights: list[Path]) -> list[SlabNet]:
+    """Trained nets, ready to read."""
     nets = []
     for path in weights:
         net = SlabNet()
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        nets.append(net)
-    return Reader(nets).eval()
+        nets.append(net.eval())
+    return nets

@@ -18,9 +18,14 @@ from streams.phantom.head import HeadSample, random_head
 from streams.reading.tensors import HeadSlabs, head_slabs
 
 RUNS = Path(__file__).parent / "runs"
-PER_PATIENT = 36  # slabs with a synthetic bleed, and half as many with look-alikes only
+PER_PATIENT = 100  # slabs with a synthetic bleed, and half as many with look-alikes only
 PHANTOM_SEED = 710_000  # far from the seeds of the demo's heads
-PHANTOMS = 72
+PHANTOMS = 45
+
+
+def kept_at(patient: int) -> Path:
+    """Where the teacher's masks of a patient are kept: `chance` uint8 `[n, 96, 96]`, 255 is certain."""
+    return RUNS / f"teacher_{patient:03d}.npz"
 
 
 def grey(hu: NDArray[np.float32], keep: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -54,7 +59,9 @@ def painted(patient: int, tensor: NDArray[np.uint8], free: NDArray[np.int64]) ->
             continue
         hu, mask, kind = made
         if kind == "none" or rng.random() < 0.3:
+            bare = hu
             hu = with_lookalikes(scene, hu)
+            hu[:, mask] = bare[:, mask]  # no look-alike covers the bleed
         bleeds += kind != "none"
         images.append(np.concatenate([grey(hu, keep), tensor[index, 3:]]))
         masks.append(halved(mask))
@@ -91,7 +98,7 @@ def phantoms(count: int) -> dict[str, NDArray[np.uint8]]:
     for number in range(count):
         rng = np.random.default_rng(PHANTOM_SEED + number)
         kind = None if number % 3 == 0 else list(PHANTOM_KINDS)[number % len(PHANTOM_KINDS)]
-        sample = random_head(rng, thickness_mm=(5.0, 5.0, 4.0, 2.5)[number % 4], bleed=kind)
+        sample = random_head(rng, thickness_mm=(5.0, 4.0, 2.5, 5.0, 1.25)[number // 5 % 5], bleed=kind)
         slabs = slabs_of(sample)
         mask = slab_mask(slabs, sample.mask)
         shows = mask.any((1, 2))
@@ -105,10 +112,13 @@ def main() -> None:
     """Makes what is missing of the pool."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--only", choices=["real", "phantoms"])
-    only = parser.parse_args().only
+    parser.add_argument("--part", type=int, default=0, help="which of the parts of the patients")
+    parser.add_argument("--parts", type=int, default=1, help="how many processes share the work")
+    options = parser.parse_args()
+    only = options.only
     RUNS.mkdir(exist_ok=True)
     start = time.monotonic()
-    for patient in patients() if only != "phantoms" else ():
+    for patient in patients()[options.part :: options.parts] if only != "phantoms" else ():
         target = RUNS / f"head_{patient:03d}.npz"
         if target.exists():
             continue

@@ -10,9 +10,13 @@ $(TRAIN_VENV)/ready: training/requirements.txt
 	@$(TRAIN_VENV)/bin/pip install --no-deps --require-hashes -r training/requirements.txt
 	@touch $@
 
-train-ich: $(TRAIN_VENV)/ready ## train, judge and export the haemorrhage model (about an hour on two cores)
+train-ich: $(TRAIN_VENV)/ready ## train, judge and export the haemorrhage model (some three hours on two cores)
+	@$(TRAIN_PYTHON) training/ich_ct/teacher.py
 	@$(TRAIN_PYTHON) training/ich_ct/pool.py
-	@$(TRAIN_PYTHON) training/ich_ct/train.py --fold 0 & first=$$!; \
-	 $(TRAIN_PYTHON) training/ich_ct/train.py --fold 1 && wait $$first
+	@$(TRAIN_PYTHON) training/ich_ct/train.py --half 0 & first=$$!; \
+	 $(TRAIN_PYTHON) training/ich_ct/train.py --half 1 && wait $$first
+	@for k in 0 2; do $(TRAIN_PYTHON) training/ich_ct/train.py --fold $$k & first=$$!; \
+	 $(TRAIN_PYTHON) training/ich_ct/train.py --fold $$((k + 1)) && wait $$first || exit 1; done
+	@$(TRAIN_PYTHON) training/ich_ct/context.py
 	@$(TRAIN_PYTHON) training/ich_ct/export.py
 	@$(TRAIN_PYTHON) training/ich_ct/judge.py

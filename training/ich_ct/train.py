@@ -1,10 +1,17 @@
-"""Trains one net on all patients but one fold, on which it is judged; the nets together are what is shipped."""
+"""Trains one net on all patients but one fold, on which it is judged; the nets together are what is shipped.
+
+First two nets, each on half of the folds; then one net for each fold, which begins with the half that never saw the
+fold's patients. So the four share most of their work, and still no net has seen the patients that it is judged on.
+"""
 
 from __future__ import annotations
 
 import argparse
 import copy
 import time
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +22,8 @@ from samples import Draw, patient_of
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-FOLDS = 2
+FOLDS = 4
+HALVES = 2
 RATE, DECAY, WARM = 2e-3, 2e-2, 60
 
 
@@ -54,28 +62,49 @@ def follow(average: nn.Module, net: nn.Module, step: int) -> None:
             slow.copy_(fast)
 
 
-def train(numbers: list[int], steps: int, seed: int) -> SlabNet:
-    """The averaged net after `steps` batches of these patients."""
-    torch.manual_seed(seed)
-    draw = Draw(numbers, seed)
-    net = SlabNet().to(memory_format=torch.channels_last)
+@dataclass(frozen=True, slots=True)
+class Course:
+    """So many steps at one rate, the first 60 slower, the last falling to nothing."""
+
+    steps: int
+    rate: float
+    fall: int = 120
+
+    def at(self, step: int) -> float:
+        """The rate of a step."""
+        return self.rate * min(1.0, (step + 1) / WARM, (self.steps - step) / self.fall)
+
+
+HALF = Course(600, RATE)
+FOLD = Course(420, 0.6 * RATE)
+
+
+def train(draw: Draw, net: SlabNet, course: Course, keep: Path) -> SlabNet:
+    """The averaged net after the course's batches."""
+    net = net.train().to(memory_format=torch.channels_last)
     average = copy.deepcopy(net).eval()
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     start, history = time.monotonic(), []
-    for step in range(steps):
-        rate = RATE * min(1, (step + 1) / WARM) * max(0.02, (1 + np.cos(np.pi * step / steps)) / 2)
+    for step in count():
+        if (RUNS / "steps").exists():
+            course = replace(course, steps=int((RUNS / "steps").read_text()))
+        if step >= course.steps:
+            break
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = course.at(step)
         image, mask, weight, label = draw.batch()
-        loss, parts = loss_of(net(image.contiguous(memory_format=torch.channels_last)), mask, weight, label)
+        logits = net(image.contiguous(memory_format=torch.channels_last))
+        loss, parts = loss_of(logits, mask, weight, label)
+        draw.looked(slice_logit(logits.detach())[draw.normal_rows].numpy())
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 2.0)
         optimiser.step()
         follow(average, net, step)
         history.append(parts)
-        if step % 50 == 49:
-            said = " ".join(f"{v:.3f}" for v in np.mean(history[-50:], axis=0))
+        if step % 25 == 24:
+            said = " ".join(f"{v:.3f}" for v in np.mean(history[-25:], axis=0))
+            torch.save(average.state_dict(), keep)
             print(f"step {step + 1} {time.monotonic() - start:.0f} s pixel dice slice {said}", flush=True)
     return average
 
@@ -83,14 +112,25 @@ def train(numbers: list[int], steps: int, seed: int) -> SlabNet:
 def main() -> None:
     """Trains and keeps the weights in runs/."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--fold", type=int, required=True, help="the fold that is left out")
-    parser.add_argument("--steps", type=int, default=500)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--half", type=int, help="the half of the folds that is left out")
+    which.add_argument("--fold", type=int, help="the fold that is left out")
     options = parser.parse_args()
     torch.set_num_threads(1)
     folds = fold_of(patients())
-    numbers = [n for n, f in folds.items() if f != options.fold]
-    net = train(numbers, options.steps, options.fold)
-    torch.save(net.state_dict(), RUNS / f"fold{options.fold}.pt")
+    if options.half is not None:
+        seed, name, course = 10 + options.half, f"half{options.half}", HALF
+        numbers = [n for n, f in folds.items() if f % HALVES != options.half]
+    else:
+        seed, name, course = options.fold, f"fold{options.fold}", FOLD
+        numbers = [n for n, f in folds.items() if f != options.fold]
+    torch.manual_seed(seed)
+    net = SlabNet()
+    if options.fold is not None:
+        half = RUNS / f"half{options.fold % HALVES}.pt"
+        net.load_state_dict(torch.load(half, map_location="cpu", weights_only=True))
+    net = train(Draw(numbers, seed), net, course, RUNS / f"{name}_so_far.pt")
+    torch.save(net.state_dict(), RUNS / f"{name}.pt")
 
 
 if __name__ == "__main__":
