@@ -1,8 +1,8 @@
 """What a model hands over to be judged: cases, masks, measurements, marks and subjects, each with its patient.
 
 `training/<model>/cases.py` has one function, `evidence() -> Evidence`; `make evidence` computes everything else:
-figures with intervals, pictures, the robustness table, `evidence.json` and the table of the card. It takes seconds to a few
-minutes: what is slow to compute is kept below `training/<model>/runs/`, and made anew by the model's own make target.
+figures with intervals, pictures, the robustness table, `evidence.json` and the tables of the card. It takes at most a
+few minutes: what is slow is kept below `training/<model>/runs/`, and made anew by the model's own make target.
 
 Rules: `group` is the patient (or the synthetic head), because intervals come from drawing groups anew; names identify
 nobody; a score is of a net that never saw the group, or the about-line says otherwise.

@@ -1,0 +1,9 @@
+# The figures of the cards: WETREAD_DATA names the data's folder (default ../shared/data); ARGS names one model.
+JUDGED = $(or $(filter-out -%,$(ARGS)),$(notdir $(patsubst %/cases.py,%,$(filter-out training/evidence/%,$(wildcard training/*/cases.py)))))
+
+.PHONY: evidence
+
+evidence: .wetread/train-venv/ready ## compute every figure of the models' cards anew: ARGS=<model> for one
+	@for model in $(JUDGED); do \
+	  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=$(CURDIR) .wetread/train-venv/bin/python training/evidence/main.py $$model $(filter -%,$(ARGS)) || exit 1; \
+	done
