@@ -1,4 +1,4 @@
-"""Projection images: does each look like a breast that one side of the film cuts off."""
+"""Projection images: does each look like a breast, full at the chest wall and tapering to the nipple."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from streams.reading.views import View, Views
 
 SIDE_PX = 128
 """Each view is looked at on a grid of about so many pixels."""
-WALL = 0.3
-"""Of the rows, so many show tissue at the chest wall's edge."""
-FREE = 0.2
-"""And at most so many at the other."""
-AREA = (0.03, 0.9)
+ONE_SIDED = 0.15
+"""By so much of the breast's height the chest wall's quarter of it is fuller than the nipple's; a trunk is even."""
+AREA = (0.03, 0.97)
 
 
 def judge_views(views: Views, bench: Bench) -> None:
@@ -29,11 +27,15 @@ def judge_views(views: Views, bench: Bench) -> None:
 
 
 def _breast(view: View) -> bool:
-    """Tissue at one side of the film, bulging into an even, dark background."""
+    """A piece of tissue that is full on one side and tapers to the other."""
     tissue = _tissue(view.pixels)
     share = float(tissue.mean())
-    left, right = (float(edge.any(1).mean()) for edge in (tissue[:, :6], tissue[:, -6:]))
-    return AREA[0] < share < AREA[1] and max(left, right) >= WALL and min(left, right) <= FREE
+    if not AREA[0] < share < AREA[1]:
+        return False
+    rows, columns = (np.flatnonzero(tissue.any(axis)) for axis in (1, 0))
+    profile = tissue[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean(0)
+    quarter = max(1, len(profile) // 4)
+    return abs(float(profile[:quarter].mean() - profile[-quarter:].mean())) >= ONE_SIDED
 
 
 def _tissue(pixels: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -23,6 +23,8 @@ AIR_TO_TISSUE = (850.0, 1250.0)
 """HU between air and fat, muscle, brain or enhanced blood."""
 TISSUE_HU = (-20.0, 150.0)
 WINDOWED_ABOVE = -500
+RINGING_HU = 5
+"""A picture's black is not quite even where it was compressed."""
 SAMPLE = 8
 
 
@@ -52,9 +54,11 @@ def scale_of(volume: Volume) -> Scale:
     lowest = int(pixels.min())
     spike = float((pixels == lowest).mean())
     flat = spike >= SPIKE
+    floor = float(np.percentile(pixels, 1))
+    cut = float((np.abs(pixels - floor) <= RINGING_HU).mean()) if floor > WINDOWED_ABOVE else 0.0
     kept = pixels[pixels > lowest] if flat else pixels
     peaks = _peaks(kept)
-    windowed = spike if flat and lowest > WINDOWED_ABOVE else 0.0
+    windowed = cut if cut >= SPIKE else 0.0
     if flat and lowest >= PADDING_HU:
         peaks = [float(lowest), *peaks]  # clean or clipped air
     air, off = _air(peaks, windowed > 0)
