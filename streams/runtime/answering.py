@@ -47,10 +47,15 @@ class Answering:
         log_: EventLog,
         telemetry: Telemetry | None = None,
         reports: Reports | None = None,
+        waits_s: float = 0.0,
     ) -> None:
-        """`reports` holds what the reader found of the images' quality; it is sent beside the answer."""
+        """`reports` holds what the reader found of the images' quality; it is sent beside the answer.
+
+        `waits_s`: what a reading may wait for more urgent ones, beside its own time.
+        """
         self._reader, self._models, self._log, self._telemetry = reader, models, log_, telemetry
         self._reports = reports
+        self._beside_s = MARGIN_S + waits_s
 
     async def handle(self, record: Record) -> Sequence[Message]:
         """The answer's messages.
@@ -77,7 +82,7 @@ class Answering:
 
     async def _read(self, request: ReadingRequested) -> ReadingAnswered | ReadingFailed:
         model = self._models.get(request.model)
-        limit = (model.contract.limits.deadline_s if model else 0.0) + MARGIN_S
+        limit = (model.contract.limits.deadline_s if model else 0.0) + self._beside_s
         try:
             async with asyncio.timeout(limit):
                 return await self._reader.read(request)

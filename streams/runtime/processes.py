@@ -17,7 +17,6 @@ from streams.adapters.telemetry import Telemetry
 from streams.adapters.triton_server import TritonServer
 from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
 from streams.flow import DEADLETTERS, FEEDBACK, READING, RETRY, addressed, agents
-from streams.ports import ObjectStore
 from streams.runtime.answering import MARGIN_S, Answering
 from streams.runtime.applying import Outside
 from streams.runtime.failures import Patience
@@ -27,6 +26,7 @@ from streams.runtime.reader import Reader
 from streams.runtime.reports import Reports
 from streams.runtime.settings import Settings
 from streams.runtime.telling import MeasuredLog
+from streams.runtime.turns import RightOfWay
 from streams.runtime.wiring import FLOW_GROUP, READING_GROUP, addresses, object_store, topic_plans
 from streams.runtime.worker import (
     FlowWiring,
@@ -67,14 +67,19 @@ def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
     asyncio.run(_sound(triton, models))
     outside, close = _outside(settings, name, policies.digest)
     reports = Reports(policies.quality)
-    parts = _ReadingParts(outside.objects, triton, models, reports)
+    server = TritonServer(triton, models)
+    pixels = DicomPixels(outside.objects, children=sum(AT_ONCE.values()))
+    way = RightOfWay(settings.home / "run" / "right-of-way", settings.yield_s)
+    preparing = Preparing(outside.objects, pixels, reports)
+    reader = Reader(outside.objects, preparing, server, models, time.monotonic, way.turn)
+    parts = _ReadingParts(reader, (pixels, server), way)
 
     async def close_all() -> None:
         await parts.close()
         await close()
 
     spans = outside.spans if isinstance(outside.spans, Telemetry) else None
-    answering = Answering(parts, models, outside.log, spans, reports)
+    answering = Answering(parts, models, outside.log, spans, reports, waits_s=settings.yield_s)
     longest = max((c.limits.deadline_s for c in contracts), default=60.0)
     run_reading_worker(
         ReadingWiring(
@@ -82,7 +87,7 @@ def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
             outside=outside,
             lanes=tuple(_lane(lane, running) for lane, running in AT_ONCE.items()),
             read=answering.handle,
-            deadline_s=longest + MARGIN_S + HANDLER_SLACK_S,
+            deadline_s=longest + settings.yield_s + MARGIN_S + HANDLER_SLACK_S,
             tries=1,
         )
     )
@@ -104,10 +109,8 @@ async def _sound(triton: str, models: Mapping[str, ModelFolder]) -> None:
 class _ReadingParts:
     """Pixels and model server, opened in the worker's event loop by the first reading."""
 
-    def __init__(self, objects: ObjectStore, triton: str, models: Mapping[str, ModelFolder], reports: Reports) -> None:
-        self._pixels = DicomPixels(objects, children=sum(AT_ONCE.values()))
-        self._server = TritonServer(triton, models)
-        self._reader = Reader(objects, Preparing(objects, self._pixels, reports), self._server, models, time.monotonic)
+    def __init__(self, reader: Reader, opens: tuple[DicomPixels, TritonServer], way: RightOfWay) -> None:
+        self._reader, self._opens, self._way = reader, opens, way
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._open = False
@@ -116,10 +119,11 @@ class _ReadingParts:
         """The reader's answer."""
         async with self._opening:
             if not self._open:
-                await self._stack.enter_async_context(self._pixels)
-                await self._stack.enter_async_context(self._server)
+                for part in self._opens:
+                    await self._stack.enter_async_context(part)
                 self._open = True
-        return await self._reader.read(request)
+        async with self._way.reading(request):
+            return await self._reader.read(request)
 
     async def close(self) -> None:
         """End the decoders and let go of shared memory."""

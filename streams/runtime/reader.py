@@ -34,7 +34,8 @@ class Reader:
 
     Attributes:
         clock: monotonic seconds.
-        turn: awaited before each call of a model, so that an urgent reading can go first.
+        turn: awaited before pixels are decoded and before each call of a model, so that an urgent reading can go
+            first; what it takes is no part of the reading's own time.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Reader:
         model = self._models.get(request.model)
         if model is None:
             raise ReadingBroken(f"There is no model {request.model} in this installation.")
+        await self._turn(request)
         began = self._clock()
         ready = await self._preparing.ready(request, model.contract)
         pixels_seconds = self._clock() - began
