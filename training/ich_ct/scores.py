@@ -6,26 +6,28 @@ A score is what the model says before calibration (a log-odds).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnxruntime
 import torch
 from context import Seen, fit, unseen_scores
-from data import ct_ich, lone_slices, patients
+from data import lone_slices, patients
 from export import FOLDER, OUTPUTS
 from heads import RealHead, of_thickness, real_heads
+from keeping import kept
 from net import PLAIN_READER, Reader, nets_of
 from numpy.typing import NDArray
 from pool import RUNS
 from train import FOLDS, fold_of
 
-from streams.reading.tensors import HeadSlabs, head_slabs
+from streams.reading.tensors import HeadSlabs, NoAnatomy, head_slabs
 
 Answer = tuple[NDArray[np.float32], NDArray[np.float32], float]
 Read = Callable[[NDArray[np.uint8]], Answer]
 LONE_MM = 0.47  # BHSD gives no pixel size; this is usual for heads
-LONE_STACK = 25
+LONE_STACKS = (11, 25)
+LEAST_LONE_MM2 = 3000
 BHSD_KINDS = {1: "epidural", 2: "parenchymal", 3: "ventricular", 4: "subarachnoid", 5: "subdural", 9: "not known"}
 
 
@@ -88,16 +90,22 @@ def seen_by_unseen() -> dict[int, Seen]:
 
 
 def _kept(number: int, fold: int, reader: Reader, since: float) -> Seen:
-    """From runs/ where it is newer than the weights, else read anew, from slabs made as the product makes them."""
+    """From runs/ where it is newer than the weights, else read anew."""
     path = RUNS / f"seen_{number:03d}.npz"
     if not path.exists() or path.stat().st_mtime < since:
-        head = ct_ich(number)
+        tensor, labels = slabs_and_labels(number)
         with torch.inference_mode():
-            lone, masks, inside = (t.numpy() for t in reader.seen(torch.from_numpy(head.slabs.tensor)))
+            lone, masks, inside = (t.numpy() for t in reader.seen(torch.from_numpy(tensor)))
         marked = (masks > 0).sum((1, 2)).astype(np.float32)
-        np.savez(path, lone=lone, inside=inside, marked=marked, labels=head.labels)
-    with np.load(path) as kept:
-        return Seen(kept["lone"], kept["inside"], kept["marked"], kept["labels"].any(1), fold)
+        np.savez(path, lone=lone, inside=inside, marked=marked, labels=labels)
+    with np.load(path) as found:
+        return Seen(found["lone"], found["inside"], found["marked"], found["labels"].any(1), fold)
+
+
+def slabs_and_labels(number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A CT-ICH head's tensor and its slices' labels, as the pool holds them (made by the product's function)."""
+    with np.load(RUNS / f"head_{number:03d}.npz") as pool:
+        return pool["tensor"], pool["labels"]
 
 
 def ct_ich_cases() -> list[Scored]:
@@ -114,32 +122,47 @@ def ct_ich_cases() -> list[Scored]:
     return out
 
 
-def lone_slabs(hu: NDArray[np.float32], pixel_mm: float = LONE_MM) -> HeadSlabs:
-    """A single slice `[y, x]` given as its own neighbours."""
-    stack = np.repeat(hu[None], LONE_STACK, axis=0)
-    return head_slabs(stack, (5.0, pixel_mm, pixel_mm), np.arange(LONE_STACK) * 5.0)
+@dataclass(frozen=True, slots=True)
+class Lone:
+    """A single slice given as its own neighbours: its slabs (three are enough, all are equal), and its truth."""
+
+    name: str
+    group: str
+    stratum: str
+    slabs: HeadSlabs
+    mask: NDArray[np.bool_] | None
+    grey: NDArray[np.uint8]
 
 
-def read_lone(read: Read, hu: NDArray[np.float32], pixel_mm: float = LONE_MM) -> tuple[float, NDArray[np.bool_]]:
-    """A lone slice's score and the mask on its pixels; ValueError where no brain is found."""
-    slabs = lone_slabs(hu, pixel_mm)
-    middle = LONE_STACK // 2
-    slices, mask, _ = read(slabs.tensor[middle - 2 : middle + 3])
-    found = slabs.mask_to_source(np.repeat(mask[2:3], LONE_STACK, axis=0))[middle]
-    return float(slices[2]), found
+def lone_slabs(hu: NDArray[np.float32], pixel_mm: float) -> HeadSlabs:
+    """A slice `[y, x]` as a stack of itself, high enough to be taken for a head; ValueError where no brain is found."""
+    for count in LONE_STACKS:
+        stack = np.repeat(hu[None], count, axis=0)
+        try:
+            slabs = head_slabs(stack, (5.0, pixel_mm, pixel_mm), np.arange(count) * 5.0)
+        except NoAnatomy:
+            continue
+        middle = slice(count // 2 - 1, count // 2 + 2)
+        return replace(
+            slabs, tensor=slabs.tensor[middle].copy(), source_index=np.arange(3), origin_mm=slabs.origin_mm[middle],
+            members=np.asarray([[k, k + 1] for k in range(3)]), slab_mm=slabs.slab_mm[middle],
+            source_shape=(3, *slabs.source_shape[1:]),
+        )  # fmt: skip
+    raise NoAnatomy("No brain was found in the slice.")
 
 
-def lone_cases(read: Read) -> Iterator[tuple[Scored, Drawn | None]]:
+def lone() -> list[Lone]:
     """BHSD's 72 slices with a bleed, and slices of the bleed-free real heads in the same way (5 mm)."""
-    for lone in lone_slices():
-        score, found = read_lone(read, lone.hu)
-        kind = BHSD_KINDS.get(lone.subtype, "not known")
-        case = Scored("lone_slice", lone.name, lone.name, kind, label=True, score=score)
-        yield case, Drawn("lone_slice", lone.name, lone.name, kind, lone.mask, found, (LONE_MM, LONE_MM))
+    out = []
+    for one in lone_slices():
+        kind = BHSD_KINDS.get(one.subtype, "not known")
+        slabs = lone_slabs(one.hu, LONE_MM)
+        out.append(Lone(one.name, one.name, kind, slabs, one.mask, one.hu.astype(np.uint8)))
     for head in real_heads():
         for k, (hu, mm) in enumerate(_clear_slices(head)):
-            score, _ = read_lone(read, hu, mm)
-            yield Scored("lone_slice", f"{head.name} {k}", head.name, "none", label=False, score=score), None
+            slabs = lone_slabs(hu, mm)
+            out.append(Lone(f"{head.name} {k}", head.name, "none", slabs, None, hu.astype(np.uint8)))
+    return out
 
 
 def _clear_slices(head: RealHead) -> Iterator[tuple[NDArray[np.float32], float]]:
@@ -147,5 +170,17 @@ def _clear_slices(head: RealHead) -> Iterator[tuple[NDArray[np.float32], float]]
     thick = head if head.name == "GE head" else of_thickness(head, 5.0)
     inside = thick.slabs().tensor[:, 3].sum((1, 2), dtype=np.int64) / 255
     for plane, area in zip(thick.hu, inside, strict=True):
-        if area >= 3000:
+        if area >= LEAST_LONE_MM2:
             yield np.clip(plane, 0, 255), thick.spacing[1]
+
+
+def lone_cases(read: Read) -> Iterator[tuple[Scored, Drawn | None]]:
+    """Each lone slice's score, and for those with a drawn bleed both masks."""
+    for one in kept("lone slices", lone):
+        slices, mask, _ = read(one.slabs.tensor)
+        scored = Scored("lone_slice", one.name, one.group, one.stratum, one.mask is not None, float(slices[1]))
+        drawn = None
+        if one.mask is not None:
+            found = one.slabs.mask_to_source(mask)[1]
+            drawn = Drawn("lone_slice", one.name, one.group, one.stratum, one.mask, found, (LONE_MM, LONE_MM))
+        yield scored, drawn
