@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.ndimage import affine_transform, gaussian_filter, rotate
 
 from streams.reading.views import View, Views
@@ -104,6 +103,8 @@ def cropped(share: float) -> Callable[[Volume], Volume]:
 
 def lossy(plane: NDArray[Any], ratio: float) -> NDArray[np.float32]:
     """One plane through JPEG 2000, irreversible, at about 1:ratio of 16 bits."""
+    from PIL import Image  # noqa: PLC0415  # the other changes are tried without it
+
     floor = float(plane.min())
     image = Image.fromarray(np.clip(np.rint(plane - floor), 0, 65535).astype(np.uint16))
     packed = io.BytesIO()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.oversight.evaluation import BOOTSTRAP, Estimate, Groups, share, share_of
+from streams.oversight.evaluation import BOOTSTRAP, Estimate, Groups, share
 from training.evidence.cases import Detection, FrocScan
 from training.evidence.figure import Figure, figure
 from training.evidence.paper import BLUE, GREY, panels, save
@@ -71,7 +71,7 @@ def detect(detection: Detection) -> list[Figure]:
             what = f"sensitivity at {false:g} false marks a scan"
             rows.append(figure(detection.about, what, _at_false(scans, groups, stratum, false), stratum=stratum or ""))
         if detection.threshold is not None:
-            found = _at_threshold(scans, stratum, detection.threshold)
+            found = _at_threshold(scans, groups, stratum, detection.threshold)
             rows.append(figure(detection.about, "sensitivity at the threshold", found, stratum=stratum or ""))
     if detection.threshold is not None:
         rows.append(_false_at(detection, groups, detection.threshold))
@@ -102,15 +102,20 @@ def _clustered(
     return Estimate(value=value, low=low, high=high, n=count, groups=groups, method=method, hits=hits)
 
 
-def _at_threshold(scans: Sequence[FrocScan], stratum: str | None, threshold: float) -> Estimate:
-    found, names = [], []
-    for scan in scans:
-        best = best_marks(scan)
-        for k, kind in enumerate(scan.lesions):
-            if stratum in {None, kind}:
-                found.append(best.get(k, -np.inf) >= threshold)
-                names.append(scan.group)
-    return share_of(np.asarray(found, bool), Groups.of(names))
+def _at_threshold(scans: Sequence[FrocScan], groups: Groups, stratum: str | None, threshold: float) -> Estimate:
+    def of(places: Iterable[int]) -> float:
+        found = [told for k in places for told in told_of[int(k)]]
+        return float(np.mean(found)) if found else float("nan")
+
+    told_of = [_told(scan, stratum, threshold) for scan in scans]
+    count = sum(map(len, told_of))
+    return _clustered(of(range(len(scans))), count, len(groups.members), lambda: groups.drawn_anew(of, 500))
+
+
+def _told(scan: FrocScan, stratum: str | None, threshold: float) -> list[bool]:
+    """Of each lesion of the stratum, whether it is marked at the threshold."""
+    best = best_marks(scan)
+    return [best.get(k, -np.inf) >= threshold for k, kind in enumerate(scan.lesions) if stratum in {None, kind}]
 
 
 def _false_at(detection: Detection, groups: Groups, threshold: float) -> Figure:

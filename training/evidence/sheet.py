@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from scipy.ndimage import binary_erosion, zoom
 
 from training.evidence.cases import Bits, Case, Grey, Picture, Ranking
@@ -85,6 +84,8 @@ def draw(ranking: Ranking, path: Path) -> bool:
 
 
 def _slimmed(path: Path) -> None:
+    from PIL import Image  # noqa: PLC0415
+
     with Image.open(path) as image:
         few = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
