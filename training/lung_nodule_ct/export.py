@@ -21,8 +21,8 @@ IR_VERSION = 8
 
 
 def balls() -> NDArray[np.uint8]:
-    """The canary's question: made-up lung with a ball, with a tube, with nothing, `[3, 1, 32, 32, 32]`."""
-    z, y, x = np.mgrid[:32, :32, :32] - 16.0
+    """The canary's question: made-up lung with a ball, with a tube, with nothing, `[3, 1, 24, 24, 24]`."""
+    z, y, x = np.mgrid[:24, :24, :24] - 12.0
     ball, tube = np.sqrt(z**2 + y**2 + x**2) < 5, np.hypot(y, x) < 3
     return np.stack([np.where(shape, 205, 25) for shape in (ball, tube, ball & False)])[:, None].astype(np.uint8)
 
@@ -32,7 +32,7 @@ def export(weights: list[Path], slope: float, shift: float) -> None:
     reader = Reader([net_of(path) for path in weights], slope, shift).eval()
     target = FOLDER / "1" / "model.onnx"
     target.parent.mkdir(parents=True, exist_ok=True)
-    sample = torch.zeros(5, 1, 32, 32, 32, dtype=torch.uint8)
+    sample = torch.zeros(5, 1, 24, 24, 24, dtype=torch.uint8)
     torch.onnx.export(
         reader, (sample,), str(target), input_names=["PATCH"], output_names=OUTPUTS, opset_version=OPSET,
         dynamic_axes={"PATCH": {0: "n"}, "LOGIT": {0: "n"}, "MASK": {0: "n"}},

@@ -19,11 +19,12 @@ from truth import nodules as drawn_in
 
 from streams.contract import Tensors
 from streams.reading.lung.lungs import find_lungs
-from streams.reading.lung.nodules import LungPatches, Nodule, lung_patches, nodules
+from streams.reading.lung.nodules import SHOWN, LungPatches, Nodule, lung_patches, nodules
 from streams.reading.planes import Axes as Turn
 from streams.reading.volume import Volume
 
 JUDGED = RUNS / "judged"
+MASKS = RUNS / "judged_masks"
 ROUNDS = 4  # of insertions into each scan, of seeds that the pool has not
 FIRST_SEED = 500_000
 LEAST_LOGIT = -3.0
@@ -120,6 +121,35 @@ def inserted_truths(made: list[Truth], scan: Scan) -> list[dict[str, Any]]:
     return out + [{"centre": c.tolist(), "size": s + 4, "counts": False} for c, s in scan.known]
 
 
+def drawn_mask(name: str, scan: Scan, which: int) -> NDArray[np.bool_]:
+    """What most drew of a real nodule, on the scan's voxels."""
+    if SERIES[name] == "qin_lung":
+        return np.asarray(np.load(data_folder() / "qin_lung" / name / "majority_mask.npz")["mask"])
+    nodule = drawn_in(str(np.load(RUNS / f"{name}.npz")["series"]))[which]
+    votes = np.zeros(scan.hu.shape, np.int8)
+    for outline in nodule.outlines:
+        row, column = outline.corner
+        for z, plane in zip(outline.z_mm, outline.mask, strict=True):
+            index = int(np.abs(scan.axes.z - z).argmin())
+            votes[index, row : row + plane.shape[0], column : column + plane.shape[1]] += plane
+    return votes * 2 >= nodule.readers
+
+
+def keep_masks(name: str, scan: Scan, found: list[Nodule], marks: list[dict[str, Any]]) -> None:
+    """The found and the drawn mask of each real nodule that counts, in one box."""
+    for nodule, mark in zip(found, marks, strict=True):
+        if mark["lesion"] is None or mark["lesion"] < 0:
+            continue
+        truth = drawn_mask(name, scan, mark["lesion"])
+        own = np.zeros_like(truth)
+        own[nodule.extent.box] = nodule.extent.share >= SHOWN
+        where = np.nonzero(truth | own)
+        box = tuple(slice(int(w.min()), int(w.max()) + 1) for w in where)
+        spacing = np.asarray(scan.spacing)
+        target = MASKS / f"{name} nodule {mark['lesion'] + 1}.npz"
+        np.savez_compressed(target, found=own[box], truth=truth[box], spacing=spacing, group=np.asarray(name))
+
+
 def judge(name: str, net: NoduleNet, rounds: int) -> None:
     """Reads a scan as it is and with insertions, and keeps what was marked."""
     scan = scan_of(name)
@@ -139,6 +169,8 @@ def judge(name: str, net: NoduleNet, rounds: int) -> None:
         truths = real_truths(name, scan) if number < 0 else inserted_truths(made, scan)
         found, seconds = read(net, volume_of(hu, scan))
         marks = matched(found, truths)
+        if number < 0:
+            keep_masks(name, scan, found, marks)
         kept = {"name": name, "inserted": number >= 0, "slice_mm": scan.spacing[0], "truths": truths, "marks": marks, "seconds": seconds}
         target.write_text(json.dumps(kept, default=float))
         hits = {m["lesion"] for m in marks if m["lesion"] is not None and m["lesion"] >= 0}
@@ -153,6 +185,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     JUDGED.mkdir(exist_ok=True)
+    MASKS.mkdir(exist_ok=True)
     nets = [net_of(path) for path in options.weights]
     for name in SERIES:
         judge(name, nets[FOLDS[name]], options.rounds)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 WIDTHS = (16, 32, 64, 96)
-SIDE = 32
+SIDE = 24
 TOP_CUBES = 12  # of the middle 8 x 8 x 8: how surely they are marked is part of the call
 
 
@@ -21,7 +21,7 @@ def block(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Seque
 
 
 class NoduleNet(nn.Module):
-    """`[n, 1, 32, 32, 32]` in -1..1 to a logit `[n]` and mask logits `[n, 32, 32, 32]`."""
+    """`[n, 1, 24, 24, 24]` in -1..1 to a logit `[n]` and mask logits `[n, 24, 24, 24]`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,8 +46,8 @@ class NoduleNet(nn.Module):
         b = self.down2(a)
         c = self.down3(b)
         d = self.down4(c)
-        near = self.middle(b[:, :, 2:6, 2:6, 2:6]).flatten(1).relu()
-        centre = c[:, :, 1:3, 1:3, 1:3].amax((2, 3, 4))
+        near = self.middle(b[:, :, 1:5, 1:5, 1:5]).flatten(1).relu()
+        centre = c[:, :, 1, 1, 1]  # the middle one of 3 x 3 x 3
         whole = torch.cat([near, centre, d.flatten(2).amax(2), d.flatten(2).mean(2)], 1)
         y = self.up2(_wider(self.side3(c)) + b)
         y = self.up1(_wider(self.side2(y)) + a)
@@ -70,7 +70,7 @@ class Reader(nn.Module):
         self.slope, self.shift = slope, shift
 
     def forward(self, patch: Tensor) -> tuple[Tensor, Tensor]:
-        """LOGIT `[n]`, MASK uint8 `[n, 32, 32, 32]`."""
+        """LOGIT `[n]`, MASK uint8 `[n, 24, 24, 24]`."""
         x = patch.float() / 127.5 - 1.0
         said = [net(x) for net in self.nets]
         logit = torch.stack([one for one, _ in said]).mean(0)

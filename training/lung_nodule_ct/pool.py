@@ -21,7 +21,7 @@ from streams.reading.lung.lungs import Lungs, find_lungs
 from streams.reading.lung.patches import centre_of, cut, patch_of
 from streams.reading.lung.sizes import longest
 
-WIDE = 40  # cubes of a kept patch: 32 and room to move
+WIDE = 40  # cubes of a kept patch: 24 and room to turn and to move
 PER_ROUND = 22
 SIZES = (3.5, 32.0)  # mm, of the inserted
 APART_MM = 14.0  # between the rims of two

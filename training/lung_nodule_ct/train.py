@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ class Draw:
         print(f"{len(self._nodules)} nodules, {len(self._others)} others, by level {np.bincount(levels)}", flush=True)
 
     def batch(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Images `[n, 1, 32, 32, 32]` in -1..1, masks `[n, 32, 32, 32]` in 0..1, labels `[n]`."""
+        """Images `[n, 1, 24, 24, 24]` in -1..1, masks `[n, 24, 24, 24]` in 0..1, labels `[n]`."""
         one = self._rng.choice(len(self._nodules), POSITIVE, p=self._chance)
         other = self._rng.integers(len(self._others), size=BATCH - POSITIVE)
         image = np.concatenate([self._nodules[one], self._others[other]]).astype(np.float32) / 127.5 - 1
@@ -106,10 +107,13 @@ def follow(average: nn.Module, net: nn.Module, step: int) -> None:
             slow.copy_(fast)
 
 
-def train(draw: Draw, steps: int, seed: int) -> NoduleNet:
+def train(draw: Draw, steps: int, seed: int, warm: Path | None = None) -> NoduleNet:
     """The averaged net after `steps` batches."""
     torch.manual_seed(seed)
-    net = NoduleNet().to(memory_format=torch.channels_last_3d)
+    net = NoduleNet()
+    if warm:
+        net.load_state_dict(torch.load(warm, map_location="cpu", weights_only=True))
+    net = net.to(memory_format=torch.channels_last_3d)
     average = copy.deepcopy(net).eval()
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     start = time.monotonic()
@@ -139,9 +143,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--fold", type=int, required=True, help="the fold that is left out")
     parser.add_argument("--steps", type=int, default=950)
+    parser.add_argument("--warm", type=Path, help="weights to begin with")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    net = train(Draw(options.fold, options.fold), options.steps, options.fold)
+    net = train(Draw(options.fold, options.fold), options.steps, options.fold, options.warm)
     torch.save(net.state_dict(), RUNS / f"fold{options.fold}.pt")
 
 

@@ -45,7 +45,7 @@ KNOWN = frozenset({"threshold", "interval", "most", "least_mm"})
 class LungPatches:
     """Candidates of a chest CT as a net's input, with the way back.
 
-    tensor: uint8 `[n, 1, 32, 32, 32]`, grey 0..255 = -1000..275 HU, of cubes of 1, 2 or 4 mm by the candidate's level.
+    tensor: uint8 `[n, 1, 24, 24, 24]`, grey 0..255 = -1000..275 HU, of cubes of 1, 2 or 4 mm by the candidate's level.
     """
 
     tensor: NDArray[np.uint8]

@@ -11,8 +11,8 @@ from scipy import ndimage
 from streams.reading.lung.candidates import Candidates, Pyramid
 from streams.reading.lung.grid import Grid
 
-SIDE = 32
-"""Cubes of a patch's edge: 32, 64 or 128 mm long, by level."""
+SIDE = 24
+"""Cubes of a patch's edge: 24, 48 or 96 mm long, by level."""
 GREY_HU = (-1000.0, 275.0)
 """What becomes grey 0..255: 5 HU a step."""
 
@@ -24,7 +24,7 @@ class Patch:
     grid: Grid
 
     def sampled(self, mask: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The net's mask `[32, 32, 32]` at points in mm, `[..., 3]` (z, y, x); 0 outside of the patch."""
+        """The net's mask `[24, 24, 24]` at points in mm, `[..., 3]` (z, y, x); 0 outside of the patch."""
         at = np.moveaxis(self.grid.index_of(points), -1, 0)
         return np.asarray(ndimage.map_coordinates(mask, at, order=1, mode="constant", cval=0.0), dtype=np.float32)
 

@@ -76,7 +76,7 @@ class Extent:
 
 
 def extent(hu: Hu, axes: Axes, patch: Patch, mask: Share) -> Extent | None:
-    """Measures what the net marked in a patch, `[32, 32, 32]` in 0..1, on the slices; None where nothing is left."""
+    """Measures what the net marked in a patch, `[24, 24, 24]` in 0..1, on the slices; None where nothing is left."""
     box = _box(axes, patch, mask)
     if box is None:
         return None

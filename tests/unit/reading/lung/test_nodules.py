@@ -17,7 +17,7 @@ from streams.phantom.lattice import Frame
 from streams.phantom.texture import SOFT
 from streams.reading.answers import Answered
 from streams.reading.lung.nodules import LungPatches, lung_nodules, lung_patches, rules_of
-from streams.reading.lung.patches import centre_of, patch_of
+from streams.reading.lung.patches import SIDE, centre_of, patch_of
 from streams.reading.masks import decode_mask
 from streams.reading.placing import Placing
 from streams.reading.planes import Axes
@@ -63,7 +63,7 @@ def middle(nodule: Nodule, volume: Volume) -> np.ndarray:
 def knowing(prepared: LungPatches, volume: Volume, nodules: tuple[Nodule, ...]) -> dict[str, np.ndarray]:
     """What a perfect net says: the balls' share of each cube, a high score where the patch's middle is in one."""
     count = len(prepared.tensor)
-    logits, masks = np.full(count, -6.0, np.float32), np.zeros((count, 32, 32, 32), np.uint8)
+    logits, masks = np.full(count, -6.0, np.float32), np.zeros((count, SIDE, SIDE, SIDE), np.uint8)
     points = centre_of(prepared.grids, prepared.candidates)
     for k in range(count):
         for nodule in nodules:

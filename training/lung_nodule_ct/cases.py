@@ -1,0 +1,172 @@
+"""What `make evidence` takes: marks and sizes of every scan, read by the net that never saw it (judge.py keeps them)."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from evidence.cases import (  # noqa: E402  # after the path that leads to it
+    Agreement,
+    Detection,
+    Evidence,
+    Fact,
+    Facts,
+    FrocScan,
+    Graded,
+    Grading,
+    Mark,
+    MaskPair,
+    Overlap,
+    Pair,
+    Subject,
+)
+from figures import judged, pairs, platt  # noqa: E402
+from judge import MASKS, volume_of  # noqa: E402
+from pool import scan_of  # noqa: E402
+from scipy.special import expit, logit  # noqa: E402
+
+from streams.phantom.chest import Nodule, chest_with_nodules, free_places, nodule_frame  # noqa: E402
+from streams.phantom.head import Scan as Scanned  # noqa: E402
+from streams.phantom.texture import STANDARD  # noqa: E402
+from streams.reading.planes import Axes  # noqa: E402
+from streams.reading.volume import Volume  # noqa: E402
+
+CONTRACT = HERE.parents[1] / "triton_models/lung_nodule_ct/contract.toml"
+LIDC = "LIDC-IDRI (CC BY 3.0), QIN-LSC and QIN-LUNG (CC BY 3.0)"
+INSERTED = f"shapes of LIDC-IDRI's readers inserted into {LIDC}"
+SCALE = ("ground-glass", "part-solid", "solid")
+
+
+def threshold() -> float:
+    """The contract's."""
+    return float(tomllib.loads(CONTRACT.read_text())["finding"]["threshold"])
+
+
+def stratum(truth: dict[str, Any]) -> str:
+    """Kind and size of an inserted nodule."""
+    band = "under 4 mm" if truth["size"] < 4 else "4 to 6 mm" if truth["size"] < 6 else "6 mm and more"
+    return f"{truth['kind']}, {band}"
+
+
+def froc(readings: list[dict[str, Any]], ab: tuple[float, float], *, inserted: bool) -> tuple[FrocScan, ...]:
+    """Scans with insertions, or as they are."""
+    out = []
+    for number, reading in enumerate(r for r in readings if r["inserted"] == inserted):
+        counted = [k for k, t in enumerate(reading["truths"]) if t["counts"]]
+        place = {k: n for n, k in enumerate(counted)}
+        marks = tuple(
+            Mark(score=float(expit(ab[0] * m["logit"] + ab[1])), lesion=place.get(m["lesion"]))
+            for m in reading["marks"]
+            if m["lesion"] != -1
+        )
+        kinds = tuple(stratum(reading["truths"][k]) if inserted else "" for k in counted)
+        out.append(FrocScan(name=f"{reading['name']} {number}", group=reading["name"], lesions=kinds, marks=marks))
+    return tuple(out)
+
+
+def agreements(readings: list[dict[str, Any]], least: float) -> Iterator[Agreement]:
+    """Volumes and diameters of what was found, 6 mm and more."""
+    chosen = pairs(readings, least, 6.0)
+    group = {id(m): r["name"] for r in readings for m in r["marks"]}
+    for quantity, key, unit in (("volume", "volume", "mm3"), ("longest diameter", "diameter", "mm"),
+                                ("perpendicular diameter", "perpendicular", "mm")):  # fmt: skip
+        yield Agreement(
+            about=f"{quantity} of inserted nodules of 6 mm and more that were found", data=INSERTED, quantity=quantity,
+            unit=unit, relative=key == "volume",
+            pairs=tuple(
+                Pair(name=f"{group[id(m)]} {k}", group=group[id(m)], measured=m[key], reference=t[key],
+                     stratum=f"{t['kind']}, {t['stratum']}")
+                for k, (m, t, _) in enumerate(chosen)
+            ),
+        )  # fmt: skip
+
+
+def textures(readings: list[dict[str, Any]], least: float) -> Grading:
+    """Texture told of what was found, 6 mm and more."""
+    group = {id(m): r["name"] for r in readings for m in r["marks"]}
+    cases = tuple(
+        Graded(name=f"{group[id(m)]} {k}", group=group[id(m)], given=m["texture"], truth=t["kind"])
+        for k, (m, t, _) in enumerate(pairs(readings, least, 6.0))
+        if m["texture"]
+    )
+    return Grading(about="texture of inserted nodules of 6 mm and more", data=INSERTED, scale=SCALE, cases=cases)
+
+
+def volumes(readings: list[dict[str, Any]], least: float) -> Facts:
+    """Real nodules: the model's volume beside the readers'."""
+    facts = []
+    for reading in (r for r in readings if not r["inserted"]):
+        for number, truth in enumerate(reading["truths"]):
+            mark = next((m for m in reading["marks"] if m["lesion"] == number and m["logit"] >= least), None)
+            if not truth["counts"] or mark is None:
+                continue
+            low, high = min(truth["volumes"]), max(truth["volumes"])
+            who = f"{truth['readers']} readers" if truth["readers"] else "5 of 9 segmentations"
+            facts.append(Fact(
+                what=f"{reading['name']}: nodule of {truth['size']:.1f} mm", value=mark["volume"], unit="mm3",
+                how=f"{who} drew {low:.0f} to {high:.0f} mm3",
+            ))  # fmt: skip
+    return Facts(about="volume of real nodules beside what was drawn", data=LIDC, facts=tuple(facts))
+
+
+def times(readings: list[dict[str, Any]]) -> Facts:
+    """Seconds, median over the readings."""
+    facts = tuple(
+        Fact(what=f"seconds, {name}", value=round(float(np.median([r["seconds"][name] for r in readings])), 2), unit="s",
+             n=len(readings), how="one thread on a machine with other work; 109 to 133 slices")
+        for name in readings[0]["seconds"]
+    )  # fmt: skip
+    return Facts(about="time", data=LIDC, facts=facts)
+
+
+def masks() -> Iterator[MaskPair]:
+    """Real nodules that were found: the mask beside the majority of what was drawn."""
+    for path in sorted(MASKS.glob("*.npz")):
+        with np.load(path) as kept:
+            yield MaskPair(name=path.stem, group=str(kept["group"]), found=kept["found"], truth=kept["truth"],
+                           spacing_mm=tuple(kept["spacing"].tolist()))  # fmt: skip
+
+
+def subjects() -> Iterable[Subject]:
+    """A real scan with nodules that readers agree on, and a generated one with and without nodules."""
+    scan = scan_of("LIDC-IDRI-0013")
+    yield Subject(name="LIDC-IDRI-0013", source=volume_of(scan.hu, scan), label=True)
+    frame = nodule_frame(2.5)
+    some = tuple(Nodule(place, size) for place, size in zip(free_places(31, 3), (7.0, 10.0, 16.0), strict=True))
+    for name, nodules in (("phantom with three nodules", some), ("phantom without", ())):
+        hu = chest_with_nodules(31, nodules, frame, Scanned(STANDARD, 14.0, 31))
+        source = Volume(
+            hu=np.rint(hu).astype(np.int16), spacing_mm=frame.spacing, positions_mm=np.asarray(frame.z), tilt_deg=0,
+            instances=tuple(f"1.{k}" for k in range(len(hu))), axes=Axes(),
+        )  # fmt: skip
+        yield Subject(name=name, source=source, label=bool(nodules))
+
+
+def evidence() -> Evidence:
+    """All that the nodule model is judged by."""
+    readings = judged()
+    ab = platt(readings)
+    least = float((logit(threshold()) - ab[1]) / ab[0])
+    return Evidence(
+        judged=(
+            Detection(about="inserted nodules, scans never seen", data=INSERTED, threshold=threshold(),
+                      scans=froc(readings, ab, inserted=True)),
+            Detection(about="real nodules of 6 mm and more that 3 of 4 readers drew (LIDC) or that were segmented (QIN)",
+                      data=LIDC, threshold=threshold(), scans=froc(readings, ab, inserted=False)),
+            *agreements(readings, least),
+            textures(readings, least),
+            Overlap(about="real nodules that were found, against the majority of what was drawn", data=LIDC, masks=masks()),
+            volumes(readings, least),
+            times(readings),
+        ),
+        subjects=subjects,
+        watched=("chance", "lesions"),
+    )  # fmt: skip
