@@ -59,7 +59,7 @@ def cases(row: dict[str, Any]) -> str:
     """How many, of how many patients where that is another number, and how the interval was made."""
     told = f"{row['hits']} of {row['n']}" if "hits" in row else str(row["n"])
     grouped = f" in {row['groups']} groups" if row["groups"] != row["n"] else ""
-    return f"{told}{grouped}" + (f", {row['method']}" if row.get("method") else "")
+    return ", ".join(part for part in (f"{told}{grouped}", row.get("method"), row.get("note")) if part)
 
 
 def number(told: float | None) -> str:

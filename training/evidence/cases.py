@@ -115,7 +115,7 @@ class Fact:
     """A number that no table above makes, such as seconds for a head, or what one lone scan gave.
 
     Attributes:
-        how: by what rule or command it came about, in a few words.
+        how: by what rule it came about, or what it stands beside, in a few words.
         hits, of: given instead of value for a share; its interval is Wilson's.
     """
 
@@ -136,11 +136,11 @@ class Ranking:
 
     Attributes:
         about: what was measured on, as the card's first column says it: "CT-ICH, patients unseen".
-        data: source and licence; where `pictures`, the attribution under the sheet.
+        data: source and licence; the attribution under the sheet.
         threshold: on the score; None: no sensitivity and specificity.
         probability: whether the scores are probabilities: Brier score and reliability diagram.
-        pictures: ROC and reliability are drawn, and a sheet of best and worst cases of those that have a picture.
-            Only for data that may be shown (CC BY, generated).
+        pictures: a sheet of best and worst cases is drawn, of those that have a picture. Only for data that may be
+            shown (CC BY, generated). ROC and reliability are always drawn.
     """
 
     about: str

@@ -19,7 +19,7 @@ class Figure:
         about: what it was measured on. what: the figure's name. stratum: "" for all cases.
         low, high: 95 % interval; None: not known.
         n: cases; hits of them, for a share. groups: patients (or synthetic subjects).
-        method: how the interval was made.
+        method: how the interval was made. note: what else a reader must know, in a few words.
     """
 
     about: str
@@ -33,11 +33,14 @@ class Figure:
     groups: int
     hits: int | None = None
     method: str = ""
+    note: str = ""
 
 
-def figure(about: str, what: str, estimate: Estimate, unit: str = "", stratum: str = "") -> Figure:
+def figure(
+    about: str, what: str, estimate: Estimate, unit: str = "", stratum: str = "", note: str = ""
+) -> Figure:  # fmt: skip
     """An estimate as a row."""
-    return Figure(about=about, what=what, stratum=stratum, unit=unit, **asdict(estimate))
+    return Figure(about=about, what=what, stratum=stratum, unit=unit, note=note, **asdict(estimate))
 
 
 def plain(row: Figure) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def handed_over(model: str) -> Evidence:
         raise SystemExit(f"training/{model}/cases.py is missing: a function evidence() hands its cases over.")
     sys.path.insert(0, str(folder))
     found: Evidence = importlib.import_module("cases").evidence()
+    if not isinstance(found, Evidence):
+        raise SystemExit(f"training/{model}/cases.py: evidence() must give training.evidence.cases.Evidence.")
     return found
 
 
@@ -60,12 +62,12 @@ def figures(judged: Judged) -> list[Figure]:
 
 def _fact(judged: Facts, fact: Fact) -> Figure:
     if fact.hits is not None and fact.of is not None:
-        return figure(judged.about, fact.what, share(fact.hits, fact.of))
+        return figure(judged.about, fact.what, share(fact.hits, fact.of), note=fact.how)
     if fact.value is None:
         raise ValueError(f"{judged.about}: {fact.what} has neither a value nor hits of a number.")
     return Figure(
         about=judged.about, what=fact.what, value=fact.value, unit=fact.unit, low=fact.low, high=fact.high, n=fact.n,
-        groups=fact.n, method=fact.how,
+        groups=fact.n, note=fact.how,
     )  # fmt: skip
 
 
@@ -74,11 +76,11 @@ def pictures(judged: Judged, folder: Path) -> list[dict[str, str]]:
     named = re.sub(r"[^a-z0-9]+", "-", judged.about.lower()).strip("-")[:50]
     made = []
     match judged:
-        case Ranking() if judged.pictures and len({case.label for case in judged.cases}) == 2:
+        case Ranking() if len({case.label for case in judged.cases}) == 2:
             made.append(("roc", "ROC", lambda path: roc.draw(judged, path)))
             if judged.probability:
                 made.append(("reliability", "reliability", lambda path: reliability.draw(judged, path)))
-            if sheet.chosen(judged):
+            if judged.pictures and sheet.chosen(judged):
                 made.append(("sheet", "best and worst cases", lambda path: sheet.draw(judged, path)))
         case Detection():
             made.append(("froc", "FROC", lambda path: froc.draw(judged, path)))
@@ -119,7 +121,8 @@ def made(model: str, *, robust: bool) -> dict[str, Any]:
     began = time.monotonic()
     trials: list[robustness.Trial] = []
     if robust and given.subjects is not None:
-        trials = robustness.tried(lambda source: asked.watched(source, given.watched), given.subjects())
+        kept = robustness.Kept(ROOT / "training" / model / "runs/robustness.json", asked.digest, *given.watched)
+        trials = robustness.tried(lambda source: asked.watched(source, given.watched), given.subjects(), kept)
         print(f"{model}: robustness, {time.monotonic() - began:.0f} s", flush=True)
     return {
         "model": model, "version": asked.contract.version, "digest": asked.digest,

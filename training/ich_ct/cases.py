@@ -12,22 +12,9 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import torch  # noqa: E402  # after the path that leads to the rest
-from evidence.cases import (  # noqa: E402
-    Agreement,
-    Case,
-    Evidence,
-    Fact,
-    Facts,
-    MaskPair,
-    Overlap,
-    Pair,
-    Picture,
-    Ranking,
-    Subject,
-)
 from heads import RealHead, ge_head, thin_head  # noqa: E402
 from insertions import inserted, skull_of  # noqa: E402
 from keeping import kept  # noqa: E402
@@ -46,6 +33,19 @@ from streams.phantom.person import person_of  # noqa: E402
 from streams.phantom.texture import STANDARD  # noqa: E402
 from streams.reading.planes import Axes  # noqa: E402
 from streams.reading.volume import Volume  # noqa: E402
+from training.evidence.cases import (  # noqa: E402
+    Agreement,
+    Case,
+    Evidence,
+    Fact,
+    Facts,
+    MaskPair,
+    Overlap,
+    Pair,
+    Picture,
+    Ranking,
+    Subject,
+)
 
 CONTRACT = HERE.parents[1] / "triton_models/ich_ct/contract.toml"
 CT_ICH = "CT-ICH 1.0.0, Hssayeni et al., PhysioNet (CC BY 4.0)"

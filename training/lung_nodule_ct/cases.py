@@ -1,4 +1,4 @@
-"""What `make evidence` takes: marks and sizes of every scan, read by the net that never saw it (judge.py keeps them)."""
+"""What `make evidence` takes: marks and sizes of every scan, by the net that never saw it (kept by judge.py)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
-from evidence.cases import (  # noqa: E402  # after the path that leads to it
+from figures import judged, pairs, platt  # noqa: E402
+from judge import MASKS, volume_of  # noqa: E402
+from pool import scan_of  # noqa: E402
+from scipy.special import expit, logit  # noqa: E402
+
+from streams.phantom.chest import Nodule, chest_with_nodules, free_places, nodule_frame  # noqa: E402
+from streams.phantom.head import Scan as Scanned  # noqa: E402
+from streams.phantom.texture import STANDARD  # noqa: E402
+from streams.reading.planes import Axes  # noqa: E402
+from streams.reading.volume import Volume  # noqa: E402
+from training.evidence.cases import (  # noqa: E402  # after the path that leads to it
     Agreement,
     Detection,
     Evidence,
@@ -28,16 +38,6 @@ from evidence.cases import (  # noqa: E402  # after the path that leads to it
     Pair,
     Subject,
 )
-from figures import judged, pairs, platt  # noqa: E402
-from judge import MASKS, volume_of  # noqa: E402
-from pool import scan_of  # noqa: E402
-from scipy.special import expit, logit  # noqa: E402
-
-from streams.phantom.chest import Nodule, chest_with_nodules, free_places, nodule_frame  # noqa: E402
-from streams.phantom.head import Scan as Scanned  # noqa: E402
-from streams.phantom.texture import STANDARD  # noqa: E402
-from streams.reading.planes import Axes  # noqa: E402
-from streams.reading.volume import Volume  # noqa: E402
 
 CONTRACT = HERE.parents[1] / "triton_models/lung_nodule_ct/contract.toml"
 LIDC = "LIDC-IDRI (CC BY 3.0), QIN-LSC and QIN-LUNG (CC BY 3.0)"
@@ -120,8 +120,8 @@ def volumes(readings: list[dict[str, Any]], least: float) -> Facts:
 def times(readings: list[dict[str, Any]]) -> Facts:
     """Seconds, median over the readings."""
     facts = tuple(
-        Fact(what=f"seconds, {name}", value=round(float(np.median([r["seconds"][name] for r in readings])), 2), unit="s",
-             n=len(readings), how="one thread on a machine with other work; 109 to 133 slices")
+        Fact(what=f"seconds, {name}", value=round(float(np.median([r["seconds"][name] for r in readings])), 2),
+             unit="s", n=len(readings), how="one thread on a machine with other work; 109 to 133 slices")
         for name in readings[0]["seconds"]
     )  # fmt: skip
     return Facts(about="time", data=LIDC, facts=facts)
@@ -159,11 +159,12 @@ def evidence() -> Evidence:
         judged=(
             Detection(about="inserted nodules, scans never seen", data=INSERTED, threshold=threshold(),
                       scans=froc(readings, ab, inserted=True)),
-            Detection(about="real nodules of 6 mm and more that 3 of 4 readers drew (LIDC) or that were segmented (QIN)",
+            Detection(about="real nodules of 6 mm and more that 3 of 4 readers drew (LIDC) or were segmented (QIN)",
                       data=LIDC, threshold=threshold(), scans=froc(readings, ab, inserted=False)),
             *agreements(readings, least),
             textures(readings, least),
-            Overlap(about="real nodules that were found, against the majority of what was drawn", data=LIDC, masks=masks()),
+            Overlap(about="real nodules that were found, against the majority of what was drawn", data=LIDC,
+                    masks=masks()),
             volumes(readings, least),
             times(readings),
         ),
