@@ -42,9 +42,9 @@ def nodule(
 
 def moved(lesion: Lesion, by_mm: tuple[float, float, float], strayed: tuple[float, float, float] = (0, 0, 0)) -> Lesion:
     """The same lesion on a table that stands elsewhere; strayed: by how many mm its place in the lungs is off."""
-    centre = tuple(c + b + s for c, b, s in zip(lesion.centre_mm, by_mm, strayed, strict=True))
-    place = tuple(p + s / mm for p, s, mm in zip(lesion.place, strayed, LUNGS_MM, strict=True))
-    return replace(lesion, centre_mm=centre, place=place)
+    x, y, z = (c + b + s for c, b, s in zip(lesion.centre_mm, by_mm, strayed, strict=True))
+    u, v, w = (p + s / mm for p, s, mm in zip(lesion.place, strayed, LUNGS_MM, strict=True))
+    return replace(lesion, centre_mm=(x, y, z), place=(u, v, w))
 
 
 def measured(study: str = "1", on: date | None = DAY, *lesions: Lesion, **changes: Any) -> LesionsMeasured:
