@@ -23,6 +23,7 @@ WetreadError
     ├── StateLost          Redis has forgotten what this worker knows it had
     ├── PolicyInvalid      a policy file or a model's contract with a wrong key or value
     ├── SettingInvalid
+    ├── ModelRefused       a model that somebody brings cannot be taken, or answered; says what to change
     ├── TooManyDeadLetters a bad deploy must not empty a topic into the dead letters
     └── PartMissing        a part (jar, wheel, program) is not there; says which command mends it
 """
@@ -120,6 +121,10 @@ class PolicyInvalid(Stop):
 
 class SettingInvalid(Stop):
     """A setting of the environment is wrong; the text names it and says what it takes."""
+
+
+class ModelRefused(Stop):
+    """A model that somebody brings cannot be taken; the text says why, and what to change."""
 
 
 class TooManyDeadLetters(Stop):

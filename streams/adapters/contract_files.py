@@ -9,7 +9,7 @@ from pathlib import Path
 
 from streams.adapters.strict_toml import TomlFile, meant
 from streams.contract import Contract
-from streams.reading.functions import ANSWERS, TENSORS
+from streams.reading.functions import ANSWERS, OPTIONS, TENSORS
 
 CONTRACT = "contract.toml"
 WEIGHTS = "1/model.onnx"
@@ -41,15 +41,18 @@ def read_models(models: Path) -> Mapping[str, ModelFolder]:
     return {folder.name: read_model(folder) for folder in folders}
 
 
-def read_model(folder: Path) -> ModelFolder:
-    """One model folder.
+def read_model(folder: Path, name: str | None = None) -> ModelFolder:
+    """One model folder; name: what its contract must call it, None: as the folder is called.
 
     Raises:
         PolicyInvalid: its contract has a wrong key or value, or names what is not there.
     """
     file = TomlFile(folder / CONTRACT, f"{folder.name}/{CONTRACT}")
     contract = file.read(Contract)
+    if contract.name != (name or folder.name):
+        file.fault(("name",), f"name is '{contract.name}', but the folder is called '{name or folder.name}'")
     _check_names(file, contract, folder)
+    _check_options(file, contract)
     _check_outputs(file, contract)
     _check_numbers(file, contract)
     sha = hashlib.sha256(file.content)
@@ -61,8 +64,6 @@ def read_model(folder: Path) -> ModelFolder:
 
 
 def _check_names(file: TomlFile, contract: Contract, folder: Path) -> None:
-    if contract.name != folder.name:
-        file.fault(("name",), f"name is '{contract.name}', but the folder is called '{folder.name}'")
     function = contract.tensors.function
     if function not in TENSORS:
         file.fault(("tensors", "function"), f"no tensor function '{function}'{meant(function, TENSORS)}")
@@ -71,6 +72,15 @@ def _check_names(file: TomlFile, contract: Contract, folder: Path) -> None:
         file.fault(("answer", "function"), f"no answer function '{function}'{meant(function, ANSWERS)}")
     if contract.canary is not None and not (folder / contract.canary.file).is_file():
         file.fault(("canary", "file"), f"the canary '{contract.canary.file}' is not in the folder")
+
+
+def _check_options(file: TomlFile, contract: Contract) -> None:
+    for table, said in (("tensors", contract.tensors), ("answer", contract.answer)):
+        try:
+            if said.function in OPTIONS:
+                OPTIONS[said.function](said.options)
+        except ValueError as fault:
+            file.fault((table, "options"), str(fault), fault)
 
 
 def _check_outputs(file: TomlFile, contract: Contract) -> None:

@@ -57,6 +57,15 @@ class TomlFile:
             key = f"key '{'.'.join(path)}': " if path else ""
             self.fault(path, f"{key}{sentence[:1].lower()}{sentence[1:]}", error)
 
+    def part_of(self, as_type: type) -> dict[str, Any]:
+        """Its content as it stands, where every key is one of the dataclass; keys may be missing.
+
+        Raises:
+            PolicyInvalid: an unknown key; names file, line and key.
+        """
+        self._unknown(self._tree, as_type, ())
+        return self._tree
+
     def fault(self, path: tuple[str, ...], sentence: str, cause: Exception | None = None) -> NoReturn:
         """Say what is wrong at a key; the line is that of the nearest key there is.
 
