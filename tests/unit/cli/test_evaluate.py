@@ -3,15 +3,60 @@
 from __future__ import annotations
 
 import io
+import json
 import math
+from shutil import copytree, ignore_patterns
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
-from streams.cli.evaluate import judged, read
+from streams.cli.evaluate import judged, read, register
 from streams.contract import Calibration
+from tests.structure.sources import ROOT
 
 HEADER = "study,label,score,group\n"
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """The verb on a file of four cases, with one model; its exit code and what it printed."""
+    copytree(ROOT / "triton_models/ich_ct", tmp_path / "models/ich_ct", ignore=ignore_patterns("*.onnx"))
+    monkeypatch.setenv("WETREAD_MODELS", str(tmp_path / "models"))
+    file = tmp_path / "cases.csv"
+    file.write_text(HEADER + "a,1,0.9,p\nb,0,0.2,q\nc,1,0.45,r\nd,0,0.4,s\n")
+    app = typer.Typer()
+    register(app)
+    app.command("other")(lambda: None)  # typer runs a lone command without its name
+
+    def run(*words: str):
+        return CliRunner().invoke(app, ["evaluate", *words, "--cases", str(file)])
+
+    return run
+
+
+def test_the_verb_takes_the_models_threshold_or_another(asked):
+    """Both are told in the document; a figure of them is that of the threshold."""
+    told = json.loads(asked("ich_ct", "--json").stdout)
+    other = json.loads(asked("ich_ct", "--json", "--threshold", "0.95").stdout)
+    assert (told["model"], told["cases"]) == ("ich_ct", 4)
+    assert 0 < told["threshold"] < 1
+    assert (other["threshold"], other["figures"]["sensitivity"]["hits"]) == (0.95, 0)
+
+
+def test_the_verb_prints_a_table_for_people(asked):
+    """Value and interval of each figure, and how far probabilities hold."""
+    shown = asked("ich_ct")
+    assert shown.exit_code == 0
+    for word in ("AUC", "sensitivity", "1.000", "95 % interval", "How often the finding was there", "4 patients"):
+        assert word in shown.stdout
+
+
+def test_a_model_that_is_not_there_is_told_with_those_that_are(asked):
+    """A slip of the pen costs no search."""
+    shown = asked("ich-ct")
+    assert shown.exit_code == 2
+    assert "ich_ct" in shown.output
 
 
 def test_a_file_of_cases_becomes_figures():
