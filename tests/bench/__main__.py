@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from tests.bench import latency, open_studies, transport
+from tests.bench import calls, latency, models, open_studies, transport
 from tests.bench.table import Section, write
 
 TRANSPORT_NOTES = (
@@ -33,6 +33,8 @@ SECTIONS: dict[str, Callable[[bool], Section]] = {
     "latency": latency.stand_in,
     "whole": latency.whole,
     "open-studies": open_studies.run,
+    "models": models.per_model,
+    "calls": calls.against_a_session,
 }
 
 
