@@ -13,11 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
 import onnxruntime  # noqa: E402  # after the path that leads to the rest
 import torch  # noqa: E402
-from evidence.cases import (  # noqa: E402
+from films import CLASSES, DATA, RUNS, fold_of, labels  # noqa: E402
+from net import reader_of  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from streams.phantom.breast import Position, machine_of, mammogram, woman_of  # noqa: E402
+from streams.reading.breast.density import Measured, grades_of, percent_density, rules_of  # noqa: E402
+from streams.reading.breast.exam import BreastViews, breast_views  # noqa: E402
+from streams.reading.tensors import NoAnatomy  # noqa: E402
+from streams.reading.views import View, Views  # noqa: E402
+from training.evidence.cases import (  # noqa: E402
     Agreement,
     Evidence,
     Fact,
@@ -29,15 +38,6 @@ from evidence.cases import (  # noqa: E402
     Pair,
     Subject,
 )
-from films import CLASSES, DATA, RUNS, fold_of, labels  # noqa: E402
-from net import reader_of  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from streams.phantom.breast import Position, machine_of, mammogram, woman_of  # noqa: E402
-from streams.reading.breast.density import Measured, grades_of, percent_density, rules_of  # noqa: E402
-from streams.reading.breast.exam import BreastViews, breast_views  # noqa: E402
-from streams.reading.tensors import NoAnatomy  # noqa: E402
-from streams.reading.views import View, Views  # noqa: E402
 
 FOLDER = HERE.parents[1] / "triton_models" / "breast_density_mg"
 MIAS = "mini-MIAS, Suckling et al. 1994 (research only)"

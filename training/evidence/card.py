@@ -78,14 +78,17 @@ def robustness(rows: list[dict[str, Any]]) -> list[str]:
         return []
     names = list(dict.fromkeys(name for row in rows for name in row["watched"]))
     head = [f"{name.replace('_', ' ')}: mean change (largest)" for name in names]
-    out = ["", f"| images changed | {' | '.join(head)} | calls turned | refused |", "|---" * (len(names) + 3) + "|"]
+    called = any("calls_turned" in row for row in rows)
+    head += ["calls turned", "refused"] if called else ["refused"]
+    out = ["", f"| images changed | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
     for row in rows:
         cells = [
             f"{signed(row['watched'][name]['mean'])} ({signed(row['watched'][name]['largest'])})"
             if name in row["watched"] else "" for name in names
         ]  # fmt: skip
-        turned = f"{row['calls_turned']} of {row['subjects'] - row['refused']}" if "calls_turned" in row else ""
-        cells += [turned, f"{row['refused']} of {row['subjects']}"]
+        if called:
+            cells.append(f"{row['calls_turned']} of {row['subjects'] - row['refused']}")
+        cells.append(f"{row['refused']} of {row['subjects']}")
         out.append(f"| {row['change']}, {row['strength']} | {' | '.join(cells)} |")
     return out
 
