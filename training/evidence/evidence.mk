@@ -3,7 +3,7 @@ JUDGED = $(or $(filter-out -%,$(ARGS)),$(notdir $(patsubst %/cases.py,%,$(filter
 
 .PHONY: evidence
 
-evidence: .wetread/train-venv/ready ## compute every figure of the models' cards anew: ARGS=<model> for one
+evidence: $(TRAIN_VENV)/ready ## compute every figure of the models' cards anew: ARGS=<model> for one
 	@for model in $(JUDGED); do \
-	  OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=$(CURDIR) .wetread/train-venv/bin/python -m training.evidence.main $$model $(filter -%,$(ARGS)) || exit 1; \
+	  $(TRAIN_PYTHON) -m training.evidence.main $$model $(filter -%,$(ARGS)) || exit 1; \
 	done
