@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
--include $(wildcard training/*/train.mk)
+-include training/venv.mk $(wildcard training/*/*.mk)
 
 .PHONY: help setup demo test check lint types imports schemas schemas-check structure bench lock clean
 
