@@ -28,13 +28,19 @@ def handed_over(model: str) -> Evidence:
     """What `training/<model>/cases.py` gives.
 
     Raises:
-        SystemExit: there is no such file; says what to write.
+        SystemExit: there is no such file, or data or fold weights are missing; says what to do.
     """
     folder = ROOT / "training" / model
     if not (folder / "cases.py").is_file():
         raise SystemExit(f"training/{model}/cases.py is missing: a function evidence() hands its cases over.")
     sys.path.insert(0, str(folder))
-    found: Evidence = importlib.import_module("cases").evidence()
+    try:
+        found: Evidence = importlib.import_module("cases").evidence()
+    except FileNotFoundError as missing:
+        raise SystemExit(
+            f"{missing.filename} is missing: the data lies where WETREAD_DATA says (default ../shared/data), and what "
+            f"training/{model}/runs/ keeps is made by the model's own make target (see `make help`)."
+        ) from missing
     if not isinstance(found, Evidence):
         raise SystemExit(f"training/{model}/cases.py: evidence() must give training.evidence.cases.Evidence.")
     return found
