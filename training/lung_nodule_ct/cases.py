@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from streams.reading.planes import Axes  # noqa: E402
 from streams.reading.volume import Volume  # noqa: E402
 from training.evidence.cases import (  # noqa: E402  # after the path that leads to it
     Agreement,
+    Case,
     Detection,
     Evidence,
     Fact,
@@ -36,6 +38,8 @@ from training.evidence.cases import (  # noqa: E402  # after the path that leads
     MaskPair,
     Overlap,
     Pair,
+    Picture,
+    Ranking,
     Subject,
 )
 
@@ -70,6 +74,27 @@ def froc(readings: list[dict[str, Any]], ab: tuple[float, float], *, inserted: b
         kinds = tuple(stratum(reading["truths"][k]) if inserted else "" for k in counted)
         out.append(FrocScan(name=f"{reading['name']} {number}", group=reading["name"], lesions=kinds, marks=marks))
     return tuple(out)
+
+
+def candidates(readings: list[dict[str, Any]], ab: tuple[float, float]) -> Ranking:
+    """Every mark as a case: whether it lies on a nodule that counts. The sheet shows marks of scans as they are."""
+    cases = tuple(
+        Case(name=f"{r['name']} {m['centre'][0]:.0f} mm", group=r["name"], label=m["lesion"] is not None,
+             score=float(expit(ab[0] * m["logit"] + ab[1])),
+             picture=None if r["inserted"] else partial(around, r["name"], tuple(m["centre"])))
+        for r in readings for m in r["marks"] if m["lesion"] != -1
+    )  # fmt: skip
+    return Ranking(about="marks on scans never seen", data=f"{INSERTED}; pictures: as they are", cases=cases,
+                   threshold=threshold(), pictures=True)  # fmt: skip
+
+
+def around(name: str, centre: tuple[float, float, float]) -> Picture:
+    """The slice through a mark, 64 mm wide, in the lungs' window."""
+    scan = scan_of(name)
+    z, y, x = (int(v) for v in np.rint(scan.axes.index_of(np.asarray(centre))))
+    half = [round(32 / mm) for mm in scan.spacing[1:]]
+    plane = scan.hu[z, max(0, y - half[0]) : y + half[0], max(0, x - half[1]) : x + half[1]].astype(np.float32)
+    return Picture(grey=np.clip((plane + 1000) * (255 / 1400), 0, 255).astype(np.uint8))
 
 
 def agreements(readings: list[dict[str, Any]], least: float) -> Iterator[Agreement]:
@@ -161,6 +186,7 @@ def evidence() -> Evidence:
                       scans=froc(readings, ab, inserted=True)),
             Detection(about="real nodules of 6 mm and more that 3 of 4 readers drew (LIDC) or were segmented (QIN)",
                       data=LIDC, threshold=threshold(), scans=froc(readings, ab, inserted=False)),
+            candidates(readings, ab),
             *agreements(readings, least),
             textures(readings, least),
             Overlap(about="real nodules that were found, against the majority of what was drawn", data=LIDC,
