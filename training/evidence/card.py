@@ -26,9 +26,8 @@ def tables(evidence: dict[str, Any]) -> list[str]:
         BEGIN,
         f"Intervals are of 95 %; written by `make evidence ARGS={evidence['model']}`, from `evidence.json`.",
         "",
-        "| measured on | figure | value | cases |",
-        "|---|---|---|---|",
-        *figures(evidence["figures"]),
+        *figures([row for row in evidence["figures"] if not row.get("stratum")]),
+        *strata([row for row in evidence["figures"] if row.get("stratum")]),
         *robustness(evidence.get("robustness", [])),
         *pictures(evidence.get("pictures", [])),
         END,
@@ -37,13 +36,20 @@ def tables(evidence: dict[str, Any]) -> list[str]:
 
 def figures(rows: list[dict[str, Any]]) -> list[str]:
     """A line for each figure; what it was measured on is told where it changes."""
-    out, before = [], ""
+    out, before = ["| measured on | figure | value | cases |", "|---|---|---|---|"], ""
     for row in rows:
         about = row["about"] if row["about"] != before else ""
         what = f"{row['what']}, {row['stratum']}" if row.get("stratum") else row["what"]
         out.append(f"| {about} | {what} | {value(row)} | {cases(row)} |")
         before = row["about"]
     return out
+
+
+def strata(rows: list[dict[str, Any]]) -> list[str]:
+    """The same by stratum, folded away: many rows, of few cases each."""
+    if not rows:
+        return []
+    return ["", "<details><summary>By stratum</summary>", "", *figures(rows), "", "</details>"]
 
 
 def value(row: dict[str, Any]) -> str:
