@@ -26,10 +26,11 @@ def volume() -> Volume:
 def test_noise_is_as_strong_as_said_and_the_same_each_time():
     """Its spread is sigma; a repeat gives the same bytes."""
     before = volume()
-    after = noisy(10)(before).hu
+    change = noisy(10)
+    after = change(before).hu
     apart = after.astype(float) - before.hu
     assert abs(apart.std() - 10) < 0.3
-    assert (after == noisy(10)(before).hu).all()
+    assert (after == change(before).hu).all()
 
 
 def test_kernels_keep_the_level_and_move_the_edges():

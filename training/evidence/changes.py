@@ -37,10 +37,14 @@ def of_volume(change: Callable[[NDArray[np.float32], Volume], NDArray[np.float32
     return apply
 
 
+def _noise(sigma: float, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """The same each time."""
+    return np.random.default_rng(SEED).normal(0, sigma, shape).astype(np.float32)
+
+
 def noisy(sigma: float) -> Callable[[Volume], Volume]:
     """Independent noise of `sigma` HU."""
-    rng = np.random.default_rng(SEED)
-    return of_volume(lambda hu, _: hu + rng.normal(0, sigma, hu.shape).astype(np.float32))
+    return of_volume(lambda hu, _: hu + _noise(sigma, hu.shape))
 
 
 def softer(mm: float) -> Callable[[Volume], Volume]:
@@ -143,8 +147,7 @@ def _reach(pixels: NDArray[np.float32]) -> float:
 
 
 def _noised(share: float) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    rng = np.random.default_rng(SEED)
-    return lambda p: p + rng.normal(0, share * _reach(p), p.shape).astype(np.float32)
+    return lambda p: p + _noise(share * _reach(p), p.shape)
 
 
 def _blurred(p: NDArray[np.float32]) -> NDArray[np.float32]:
