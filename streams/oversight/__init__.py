@@ -1,1 +1,1 @@
-"""Beside the flow, never steering it: orders joined to studies, the ledger, stories, shadow runs."""
+"""Beside the flow, never steering it: orders joined to studies, the ledger, stories, shadow runs, evaluation."""
