@@ -60,7 +60,7 @@ def body_of(look: Look) -> Body:
     found, pieces = _largest(opened, look)
     body = ~_outside(~found)
     holes = body & (look.hu < GAS_HU)
-    lungs = _pieces_over(holes, LUNG_MM2 / look.cell_mm2)
+    lungs = pieces_over(holes, LUNG_MM2 / look.cell_mm2)
     bone = body & (look.hu > BONE_HU)
     rim = max(1, round(RIM_MM / float(np.mean(look.pixel_mm))))
     core = ndimage.binary_erosion(body, IN_PLANE, iterations=rim, border_value=1)
@@ -108,7 +108,8 @@ def _outside(empty: Mask) -> Mask:
     return np.asarray(edge[labels])
 
 
-def _pieces_over(mask: Mask, cells: float) -> Mask:
+def pieces_over(mask: Mask, cells: float) -> Mask:
+    """The pieces of a mask that have more than so many pixels on their slice."""
     labels, count = ndimage.label(mask, IN_PLANE)
     return np.asarray((_sizes(labels, count) > cells)[labels])
 

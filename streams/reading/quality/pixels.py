@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from streams.reading.quality.body import IN_PLANE, Body
+from streams.reading.quality.body import IN_PLANE, Body, pieces_over
 from streams.reading.quality.look import Look
 from streams.reading.volume import Volume
 
@@ -18,8 +18,12 @@ QUIET = 25.0
 """Percentile of the squares' deviations: those without a vessel, a sulcus or an edge."""
 METAL_HU = 2600.0
 METAL_MM2 = 30.0
-VESSEL_HU = (115.0, 400.0)
-"""Above fresh blood (below 100), below the skull's partial volume."""
+VESSEL_HU = (115.0, 700.0)
+"""Above fresh blood, which stays below 100."""
+LEAST_MM3 = 200_000.0
+"""In less tissue than this nothing is said of contrast agent."""
+SKULL_MM2 = 400.0
+"""Bone in one piece larger than this on a slice is skull; a vessel full of contrast agent is smaller."""
 BRAIN_CM2 = 40.0
 STEADY = 0.7
 """Share of its largest area that the skull's inside has where its outline changes slowly."""
@@ -63,17 +67,25 @@ def _brain_levels(look: Look, body: Body) -> NDArray[np.bool_]:
     return np.asarray(body.areas(body.enclosed, look) > BRAIN_CM2)
 
 
-def motion(look: Look, body: Body) -> float:
-    """The largest jump of the skull's inside against both neighbouring slices, mm: both its sides move alike."""
+def _wide_levels(look: Look, body: Body) -> NDArray[np.bool_]:
+    """Slices through the wide part of the skull, well above its base."""
     area = body.areas(body.enclosed, look)
-    levels = np.flatnonzero((area > BRAIN_CM2) & (area > STEADY * area.max()))
+    return np.asarray((area > BRAIN_CM2) & (area > STEADY * area.max()))
+
+
+def motion(look: Look, body: Body) -> float:
+    """The largest step of the skull's inside from one slice to the next that its run does not explain, mm.
+
+    Only what both sides do alike counts: a head that widens does not move.
+    """
+    levels = np.flatnonzero(_wide_levels(look, body))
     if len(levels) < 3 or (np.diff(levels) > 1).any():
         return 0.0
     jumps = np.zeros(len(levels))
     for axis, mm in ((1, look.pixel_mm[1]), (2, look.pixel_mm[0])):
         profile = body.enclosed[levels].sum(axis).astype(np.float64)
         low, high = (_quantile(profile, share) * mm for share in (0.1, 0.9))
-        one, other = (_bend(edge, look.positions_mm[levels]) for edge in (low, high))
+        one, other = (_steps(edge, look.positions_mm[levels]) for edge in (low, high))
         both = np.where(np.sign(one) == np.sign(other), np.minimum(np.abs(one), np.abs(other)), 0.0)
         jumps = np.maximum(jumps, both)
     return float(jumps.max())
@@ -87,23 +99,27 @@ def _quantile(profile: NDArray[np.float64], share: float) -> NDArray[np.float64]
     return np.asarray([np.interp(share, row, places) for row in total])
 
 
-def _bend(values: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each inner value its distance from the line between its neighbours; the ends have none."""
-    out = np.zeros_like(values)
-    share = (positions[1:-1] - positions[:-2]) / (positions[2:] - positions[:-2])
-    out[1:-1] = values[1:-1] - (values[:-2] * (1 - share) + values[2:] * share)
-    return out
+def _steps(values: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each value the step from the one before, beyond the usual run of the five steps round it; the first is 0."""
+    lengths = np.diff(positions)
+    slopes = np.diff(values) / lengths
+    usual = ndimage.median_filter(slopes, 5, mode="nearest")
+    return np.asarray(np.concatenate([[0.0], (slopes - usual) * lengths]))
 
 
 def bright_in_head(look: Look, body: Body) -> float | None:
-    """% of the skull's inside, 6 mm off the bone, that is brighter than blood; None without a brain."""
-    deep = ndimage.binary_erosion(body.enclosed, IN_PLANE, iterations=2)
-    levels = _brain_levels(look, body)
-    brain = deep[levels]
-    if brain.sum() * look.cell_mm2 * look.step_mm < 200_000:
+    """% of the skull's inside, 6 mm off the bone, that is brighter than blood; None without a brain.
+
+    The median of the wide slices: vessels show on each of them, the bone of the skull's base on a few.
+    """
+    skull = pieces_over(body.bone, SKULL_MM2 / look.cell_mm2)
+    deep = ndimage.binary_erosion(body.enclosed | (body.bone & ~skull), IN_PLANE, iterations=2)
+    brain = deep[_wide_levels(look, body)]
+    if brain.sum() * look.cell_mm2 * look.step_mm < LEAST_MM3:
         return None
-    shown = brain & (look.hu[levels] > VESSEL_HU[0]) & (look.hu[levels] < VESSEL_HU[1])
-    return float(shown.sum() / brain.sum() * 100)
+    grey = look.hu[_wide_levels(look, body)]
+    shown = brain & (grey > VESSEL_HU[0]) & (grey < VESSEL_HU[1])
+    return float(np.median(shown.sum((1, 2)) / np.maximum(brain.sum((1, 2)), 1)) * 100)
 
 
 def bright_in_trunk(look: Look, body: Body) -> float | None:
@@ -111,7 +127,7 @@ def bright_in_trunk(look: Look, body: Body) -> float | None:
     depth = np.cumsum(body.body.any(2), 1) / np.maximum(body.body.any(2).sum(1), 1)[:, None]
     front = body.core & (depth < 0.6)[:, :, None]
     soft = front & (look.hu > 0) & (look.hu < 450)
-    if soft.sum() * look.cell_mm2 * look.step_mm < 200_000:
+    if soft.sum() * look.cell_mm2 * look.step_mm < LEAST_MM3:
         return None
     thick = ndimage.binary_opening(soft & (look.hu > 110), IN_PLANE, iterations=2)
     return float(thick.sum() / soft.sum() * 100)

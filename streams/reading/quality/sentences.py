@@ -13,9 +13,9 @@ SENTENCES: dict[str, str] = {
     "reads unenhanced heads: send the series before contrast agent.",
     "contrast-trunk": "Vessels look filled with contrast agent ({value:.0f} % of the soft tissue), and the model reads "
     "unenhanced series: send the series before contrast agent.",
-    "duplicates": "{value:.0f} slices repeat the pixels of the slice below: send the series again from the scanner.",
+    "duplicates": "Slices repeat the pixels of the slice below ({value:.0f} of them): send the series again.",
     "fov": "The {organ} runs out of the field of view on {value:.0f} % of the slices: reconstruct with a larger field.",
-    "gap": "{value:.0f} % of the length lies between slices and is not shown: what is there cannot be found; "
+    "gap": "Between the slices {value:.0f} % of the length is not shown: what is there cannot be found; "
     "reconstruct without gaps.",
     "header-part": "The header says {part}, the images look like {seen}: correct Body Part Examined (0018,0015).",
     "lossy": "The images were compressed with loss: fine detail may be gone; send the originals if they exist.",
@@ -45,7 +45,7 @@ SENTENCES: dict[str, str] = {
     "what lies above is not judged.",
     "windowed": "The grey values are cut to a window ({value:.0f} % of the pixels lie at its lower end): densities "
     "outside it are lost; send the original series.",
-    "wrapped": "{value:.1f} % of the pixels have values that cannot be: Pixel Representation (0028,0103) or the "
+    "wrapped": "Values that cannot be stand in {value:.1f} % of the pixels: Pixel Representation (0028,0103) or the "
     "rescale is wrong; send the original series.",
 }
 ORGANS = {"head": "the head", "chest": "lung"}
