@@ -151,8 +151,11 @@ _GROWTH = Agent(
 )
 
 
-def agents(policies: Policies, contracts: Sequence[Contract]) -> tuple[Agent, ...]:
-    """The agents that decide, in the order of the flow, under these policies and contracts."""
+def agents(policies: Policies, contracts: Sequence[Contract], earlier: Sequence[Contract] = ()) -> tuple[Agent, ...]:
+    """The agents that decide, in the order of the flow, under these policies and contracts.
+
+    earlier: contracts of versions that answered before, whose answers may still come.
+    """
     models = tuple(contracts)
     return (
         Agent(
@@ -179,7 +182,7 @@ def agents(policies: Policies, contracts: Sequence[Contract]) -> tuple[Agent, ..
             topic="triage.findings",
             keyed_by="study",
             stages=(
-                findings(policies.routing, models, policies.quality.withholds),
+                findings(policies.routing, models, policies.quality.withholds, earlier),
                 priority(policies.waiting),
                 delivery(policies.alerts, policies.waiting),
             ),

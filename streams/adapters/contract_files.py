@@ -24,11 +24,18 @@ class ModelFolder:
     Attributes:
         digest: SHA-256 over contract and weights: what answered.
         path: where its canary and card lie.
+        served: what it is called in Triton, where that is not its own name.
     """
 
     contract: Contract
     digest: str
     path: Path
+    served: str = ""
+
+    @property
+    def asked_as(self) -> str:
+        """Its name in Triton."""
+        return self.served or self.contract.name
 
 
 def read_models(models: Path) -> Mapping[str, ModelFolder]:

@@ -18,12 +18,19 @@ ANSWERED = "answered"
 READINGS_MOST = 64
 
 
-def findings(policy: RoutingPolicy, contracts: Sequence[Contract], withholds: Collection[str] = ()) -> Stage:
+def findings(
+    policy: RoutingPolicy,
+    contracts: Sequence[Contract],
+    withholds: Collection[str] = (),
+    earlier: Sequence[Contract] = (),
+) -> Stage:
     """The stage; each reading makes one finding, however often it is answered.
 
+    earlier: contracts of versions that answered before: an answer is judged by the contract of who gave it.
     withholds: codes of faults in the images with which nothing is measured (streams.policy.QualityPolicy).
     """
     by_name = {contract.name: contract for contract in contracts}
+    by_version = {(contract.name, contract.version): contract for contract in (*earlier, *contracts)}
 
     def step(parts: Parts, event: object, _now: datetime) -> Outcome:
         assert isinstance(event, ReadingAnswered)
@@ -31,7 +38,7 @@ def findings(policy: RoutingPolicy, contracts: Sequence[Contract], withholds: Co
         readings = known.readings if isinstance(known, Answered) else ()
         if event.reading in readings:
             return NOTHING
-        contract = by_name.get(event.model)
+        contract = by_version.get((event.model, event.model_version)) or by_name.get(event.model)
         if contract is None:
             raise EventUnreadable(f"an answer of {event.model!r}, a model that is not installed here")
         threshold = policy.thresholds.get(event.model, contract.finding.threshold)

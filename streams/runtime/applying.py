@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 Addressed = Callable[[Envelope, str], Iterable[tuple[str, Envelope]]]
 """streams.flow.addressed, or a test's own."""
+Rules = Callable[[], tuple[Agent, str]]
+"""The agent under the policies of now, and their digest: asked once for each event, so that no event sees two."""
 LowEnd = Callable[[], int]
 """How far into the partition all is applied once this event is (streams.runtime.window.Held.mark)."""
 DEAD = "dead letters"
@@ -57,9 +59,12 @@ class Applier:
     repeats the same ids and bytes.
     """
 
-    def __init__(self, agent: Agent, outside: Outside, dead: DeadLetterCount | None = None) -> None:
-        """`dead` may be shared by the agents of a process."""
+    def __init__(
+        self, agent: Agent, outside: Outside, dead: DeadLetterCount | None = None, rules: Rules | None = None
+    ) -> None:
+        """`dead` may be shared by the agents of a process; rules: None, the agent decides as it is for ever."""
         self.agent = agent
+        self._rules = rules or (lambda: (agent, outside.policy))
         self._outside = outside
         self._dead = dead or DeadLetterCount()
         self._hears = {type_name(t).encode() for t in agent.hears}
@@ -129,13 +134,14 @@ class Applier:
     async def _commit(self, place: Place, envelope: Envelope, low_end: LowEnd) -> tuple[Message, ...]:
         """Load, decide and commit, until the version has not moved meanwhile; what is to be sent."""
         state = self._outside.state
-        names = self.agent.needs(envelope.data)
+        agent, policy = self._rules()
+        names = agent.needs(envelope.data)
         while True:
             loaded = await state.load(place, envelope.key, envelope.id, names)
             if loaded.applied:
                 self._count("wetread_events_repeated_total")
                 return loaded.said or ()
-            decision = decide(self.agent, self._parts(loaded), envelope, self._outside.policy)
+            decision = decide(agent, self._parts(loaded), envelope, policy)
             if decision.needs_all:
                 if names is None:
                     raise RuntimeError(f"{self.agent.name} was given all of its state and asked for all of it")

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from streams.adapters.contract_files import ModelFolder, read_models
+from streams.adapters.contract_files import ModelFolder
+from streams.adapters.model_store import ModelStore, Serving, Stamp
 from streams.adapters.policy_files import read_policies
 from streams.adapters.triton_server import TritonServer
 from streams.contract import Contract
+from streams.flow import agents
 from streams.policy import Policies
 from streams.runtime.settings import Settings
-from streams.runtime.wiring import addresses
+from streams.runtime.wiring import addresses, model_store_folder
+from streams.stage import Agent
+
+LONGEST_LIVE_S = 300.0
+"""A model that is added while readers run may take so long for a study."""
+
+
+def model_store(settings: Settings) -> ModelStore:
+    """The models that were brought here, over those shipped."""
+    return ModelStore(model_store_folder(settings), settings.models)
 
 
 def model_folders(settings: Settings) -> Mapping[str, ModelFolder]:
-    """The models of this installation, by name."""
-    return read_models(settings.models)
+    """The models of this installation, by name, each in the version that answers."""
+    return model_store(settings).models()
 
 
 def judgement(settings: Settings, policies: Path | None = None) -> tuple[Policies, tuple[Contract, ...]]:
@@ -26,12 +39,70 @@ def judgement(settings: Settings, policies: Path | None = None) -> tuple[Policie
     Raises:
         PolicyInvalid: names file, line and key.
     """
-    models = model_folders(settings)
-    return read_policies(policies or settings.policies, models), tuple(m.contract for m in models.values())
+    store = model_store(settings)
+    serving = store.serving()
+    models = store.models(serving)
+    return _decided(read_policies(policies or settings.policies, models), serving), tuple(
+        m.contract for m in models.values()
+    )
+
+
+def _decided(policies: Policies, serving: Serving) -> Policies:
+    """The policies with the roles that `wetread models` gave; another digest wherever they could decide otherwise."""
+    if not serving.roles:
+        return policies
+    routing = replace(policies.routing, roles=policies.routing.roles | serving.roles)
+    digest = hashlib.sha256(f"{policies.digest}\n{serving.digest}\n".encode()).hexdigest()
+    return replace(policies, routing=routing, digest=digest)
+
+
+def earlier_contracts(store: ModelStore) -> tuple[Contract, ...]:
+    """Of the versions that answered before those that do now."""
+    previous = store.serving().previous
+    return tuple(store.version(name, version).contract for name, version in previous.items())
+
+
+class LiveRules:
+    """The agents under what holds now: a decision of `wetread models` counts from the next event on.
+
+    One event is decided under one set of rules, and all that it says carries their digest.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._store = settings, model_store(settings)
+        self._stamp: Stamp = None
+        self._agents: dict[str, Agent] = {}
+        self._digest = ""
+
+    def of(self, name: str) -> tuple[Agent, str]:
+        """An agent, and the digest that what it says carries.
+
+        Raises:
+            PolicyInvalid: what was decided cannot be read; the worker ends, and says so.
+        """
+        stamp = self._store.stamp()
+        if not self._agents or stamp != self._stamp:
+            policies, contracts = judgement(self._settings)
+            self._agents = {agent.name: agent for agent in agents(policies, contracts, earlier_contracts(self._store))}
+            self._digest, self._stamp = policies.digest, stamp
+        return self._agents[name], self._digest
+
+
+def answering_now(settings: Settings) -> dict[str, ModelFolder]:
+    """The versions that may be asked, by their names in Triton: what is switched off keeps nobody waiting."""
+    store = model_store(settings)
+    serving = store.serving()
+    policies, _ = judgement(settings)
+    names = {
+        folder.asked_as
+        for name, folder in store.models(serving).items()
+        if policies.routing.roles.get(name, folder.contract.role) != "off"
+    }
+    return {name: folder for name, folder in store.served(serving).items() if name in names}
 
 
 @asynccontextmanager
 async def model_server(settings: Settings) -> AsyncIterator[TritonServer]:
     """The model server of the running stack."""
-    async with TritonServer(addresses(settings).triton, model_folders(settings)) as server:
+    async with TritonServer(addresses(settings).triton, model_store(settings).served()) as server:
         yield server

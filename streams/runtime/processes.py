@@ -12,6 +12,7 @@ from typing import NoReturn
 from streams.adapters.contract_files import ModelFolder
 from streams.adapters.dicom_pixels import DicomPixels
 from streams.adapters.kafka_log import KafkaLog
+from streams.adapters.model_store import LiveModels
 from streams.adapters.redis_state import RedisState, connect
 from streams.adapters.telemetry import Telemetry
 from streams.adapters.triton_server import TritonServer
@@ -20,7 +21,7 @@ from streams.flow import DEADLETTERS, FEEDBACK, READING, RETRY, addressed, agent
 from streams.runtime.answering import MARGIN_S, Answering
 from streams.runtime.applying import Outside
 from streams.runtime.failures import Patience
-from streams.runtime.judging import judgement, model_folders
+from streams.runtime.judging import LONGEST_LIVE_S, LiveRules, answering_now, judgement, model_store
 from streams.runtime.preparing import Preparing
 from streams.runtime.reader import Reader
 from streams.runtime.reports import Reports
@@ -54,6 +55,7 @@ def run_worker(settings: Settings, name: str, ready: Ready) -> NoReturn:
             site=site,
             outside=outside,
             agents=agents(policies, contracts),
+            rules=LiveRules(settings).of,
             forwards={FEEDBACK: "triage.feedback"},
         )
     )
@@ -62,12 +64,12 @@ def run_worker(settings: Settings, name: str, ready: Ready) -> NoReturn:
 def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
     """The reading lanes, until SIGTERM; takes readings once every model has answered its canary."""
     policies, contracts = judgement(settings)
-    models = model_folders(settings)
+    models, served = LiveModels(model_store(settings)), LiveModels(model_store(settings), as_served=True)
     triton = addresses(settings).triton
-    asyncio.run(_sound(triton, models))
+    asyncio.run(_sound(triton, answering_now(settings)))
     outside, close = _outside(settings, name, policies.digest)
     reports = Reports(policies.quality)
-    server = TritonServer(triton, models)
+    server = TritonServer(triton, served)
     pixels = DicomPixels(outside.objects, children=sum(AT_ONCE.values()))
     way = RightOfWay(settings.home / "run" / "right-of-way", settings.yield_s)
     preparing = Preparing(outside.objects, pixels, reports)
@@ -80,7 +82,7 @@ def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
 
     spans = outside.spans if isinstance(outside.spans, Telemetry) else None
     answering = Answering(parts, models, outside.log, spans, reports, waits_s=settings.yield_s)
-    longest = max((c.limits.deadline_s for c in contracts), default=60.0)
+    longest = max([LONGEST_LIVE_S, *(c.limits.deadline_s for c in contracts)])  # one may be added while this runs
     run_reading_worker(
         ReadingWiring(
             site=_site(settings, READING_GROUP, name, ready, close_all),

@@ -77,7 +77,7 @@ class Reader:
         began = self._clock()
         ready = await self._preparing.ready(request, model.contract)
         pixels_seconds = self._clock() - began
-        inference = await self._infer(request, model.contract, ready.prepared, pixels_seconds)
+        inference = await self._infer(request, model, ready.prepared, pixels_seconds)
         answered = await asyncio.to_thread(_meant, model.contract, inference, ready)
         mask = None
         if answered.mask is not None:
@@ -107,9 +107,10 @@ class Reader:
         )
 
     async def _infer(
-        self, request: ReadingRequested, contract: Contract, prepared: Prepared, spent_s: float
+        self, request: ReadingRequested, model: ModelFolder, prepared: Prepared, spent_s: float
     ) -> Inference:
-        """One call, or several along the first axis, put together again."""
+        """One call, or several along the first axis, put together again; all of one version of the model."""
+        contract = model.contract
         inputs, most = prepared.inputs, contract.tensors.rows_most
         count = rows(inputs)
         steps = [slice(None)] if most is None or count <= most else _steps(count, most)
@@ -118,7 +119,7 @@ class Reader:
             await self._turn(request)
             parts.append(
                 await self._server.infer(
-                    contract.name,
+                    model.asked_as,
                     {name: tensor[step] for name, tensor in inputs.items()},
                     outputs=tuple(contract.tensors.outputs),
                     request_id=request.reading,

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from streams.adapters.kafka_log import LARGEST_DEAD_LETTER, KafkaLog, TopicPlan, create_topics
+from streams.adapters.model_store import SERVED
 from streams.adapters.object_folder import ObjectFolder
 from streams.adapters.redis_state import RedisState, connect
 from streams.doors.pseudonym import Pseudonyms, open_pseudonyms
@@ -25,6 +27,11 @@ GROUPS = (FLOW_GROUP, READING_GROUP)
 LISTED_MOST = 100_000
 
 
+def model_store_folder(settings: Settings) -> Path:
+    """Where models that were brought here are kept."""
+    return settings.home / "models"
+
+
 def parts_settings(settings: Settings) -> PartsSettings:
     """What the local stack is told."""
     return PartsSettings(
@@ -33,7 +40,7 @@ def parts_settings(settings: Settings) -> PartsSettings:
         redis=settings.redis,
         triton=settings.triton,
         redis_maxmemory=settings.redis_memory,
-        model_folders=(settings.models,),
+        model_folders=(settings.models, model_store_folder(settings) / SERVED),
     )
 
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, NoReturn
 
 import faust
@@ -62,12 +63,14 @@ class FlowWiring:
 
     Attributes:
         forwards: forwarder's name to the topic whose events it addresses anew (the map's "feedback").
+        rules: an agent, by its name, under the policies of now; None: as it stands in agents.
     """
 
     site: Site
     outside: Outside
     agents: tuple[Agent, ...]
     forwards: Mapping[str, str] = field(default_factory=dict)
+    rules: Callable[[str], tuple[Agent, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +123,8 @@ def build_flow(wiring: FlowWiring) -> DeliveryApp:
     app, delivery = _app(wiring.site)
     dead = DeadLetterCount()
     for agent in wiring.agents:
-        applier = Applier(agent, wiring.outside, dead)
+        rules = partial(wiring.rules, agent.name) if wiring.rules else None
+        applier = Applier(agent, wiring.outside, dead, rules)
         lane = Lane(window=_window(app, FLOW_RUNNING, FLOW_HELD), applier=applier)
         delivery.lanes[agent.topic] = lane
         _listen(app, agent.name, agent.topic, lane, _applying(applier))

@@ -121,7 +121,7 @@ def started(home: Path) -> WholeStack:
     home.mkdir(parents=True, exist_ok=True)
     fetched = load().home / "parts"
     (home / "parts").symlink_to(fetched if fetched.is_dir() else default_home() / "parts")
-    models = shutil.copytree(load().models, home / "models")  # what is trained meanwhile does not change beneath us
+    models = shutil.copytree(load().models, home / "shipped")  # what is trained meanwhile does not change beneath us
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WETREAD_")}  # noqa: TID251
     environment = {**inherited, "WETREAD_HOME": str(home), "WETREAD_MODELS": str(models)}
     settings = load(environment)

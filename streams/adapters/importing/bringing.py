@@ -111,6 +111,8 @@ def _whole(source: Path, scratch: Path, wishes: Wishes, tools: Tools) -> Path:
         if not (source / name).is_file():
             raise ModelRefused(f"{source.name} has no {name}")
         shutil.copyfile(source / name, folder / name)
+    config = folder / folders.CONFIG  # versions are served side by side, under names of their own
+    config.write_text(re.sub(r'^name:\s*"[^"]*"\n', "", config.read_text(), flags=re.MULTILINE))
     canary = held.contract.canary
     if canary is not None:
         check_canary(folder, canary.file, canary.output, canary.tolerance, tools.bench)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from collections.abc import Iterable
@@ -9,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streams.errors import ModelRefused
 from streams.runtime.parts import wheels
 from streams.runtime.parts.part import Launch
 from streams.runtime.parts.ports import LOOPBACK
 from streams.runtime.parts.settings import PartsSettings
 from streams.runtime.settings import shipped
 
+FOLDER, REPOSITORY = "triton", "models"
+"""Below the home: Triton's folder, and in it the models as it sees them."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the kernel's name for it
 
 
@@ -40,7 +44,7 @@ class LocalTriton:
 
     @property
     def _folder(self) -> Path:
-        return self.settings.home / "triton"
+        return self.settings.home / FOLDER
 
     def prepare(self) -> Launch:
         """Lays out models and backends, and removes the shared memory that a killed server left."""
@@ -49,7 +53,7 @@ class LocalTriton:
         wheels.check_numpy(environment)
         for left in SHARED_MEMORY.glob(f"{self.shared_memory_prefix}*"):
             left.unlink(missing_ok=True)
-        lay_out_models(self.settings.model_folders, self._folder / "models")
+        lay_out_models(self.settings.model_folders, self._folder / REPOSITORY)
         server = self.settings.fetched / "triton"
         _lay_out_backends(server / "pytriton" / "tritonserver" / "backends", self._folder / "backends")
         return Launch(
@@ -143,19 +147,50 @@ def lay_out_models(folders: Iterable[Path], repository: Path) -> tuple[str, ...]
     fresh = repository.with_name(f".{repository.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    names = []
-    for source in sorted(model for folder in folders if folder.is_dir() for model in folder.iterdir()):
-        versions = [v for v in source.iterdir() if v.name.isdecimal() and any(v.iterdir())] if source.is_dir() else []
-        if not versions or not (source / "config.pbtxt").is_file() or (fresh / source.name).exists():
-            continue
-        (fresh / source.name).mkdir()
-        for entry in (source / "config.pbtxt", source / "configs", *versions):
-            if entry.exists():
-                (fresh / source.name / entry.name).symlink_to(entry.absolute())
-        names.append(source.name)
+    sources = sorted(model for folder in folders if folder.is_dir() for model in folder.iterdir())
+    names = [source.name for source in sources if not (fresh / source.name).exists() and lay_out_model(source, fresh)]
     shutil.rmtree(repository, ignore_errors=True)
     fresh.rename(repository)
     return tuple(names)
+
+
+def lay_out_model(source: Path, repository: Path) -> bool:
+    """Links a whole model into the repository, also of a server that runs; False: it is not whole."""
+    versions = [v for v in source.iterdir() if v.name.isdecimal() and any(v.iterdir())] if source.is_dir() else []
+    if not versions or not (source / "config.pbtxt").is_file():
+        return False
+    target = repository / source.name
+    target.mkdir(exist_ok=True)
+    for entry in (source / "config.pbtxt", source / "configs", *versions):
+        if entry.exists() and not (target / entry.name).is_symlink():
+            (target / entry.name).symlink_to(entry.absolute())
+    return True
+
+
+def load_model(address: str, name: str, timeout_s: float = 120.0) -> None:
+    """Loads a model of the repository into the running server.
+
+    Raises:
+        ModelRefused: it does not load; Triton's own words.
+    """
+    client = _client(address)
+    try:
+        client.load_model(name, client_timeout=timeout_s)
+    except _client_error() as error:
+        words = " ".join(str(error).split())[:300]
+        raise ModelRefused(f"Triton at {address} does not load {name}: {words}") from error
+    finally:
+        client.close()
+
+
+def unload_model(address: str, name: str, timeout_s: float = 60.0) -> None:
+    """Lets go of a model; what it is answering, it still answers. One that is not loaded is no fault."""
+    client = _client(address)
+    try:
+        with contextlib.suppress(_client_error()):
+            client.unload_model(name, client_timeout=timeout_s)
+    finally:
+        client.close()
 
 
 def _lay_out_backends(stock: Path, backends: Path) -> None:

@@ -18,10 +18,11 @@ from streams.adapters.memory_reading import MemoryObjects, MemoryPixels
 from streams.contract import TensorSpec
 from streams.errors import ReadingBroken
 from streams.events.imaging import SeriesFacts
-from streams.events.reading import ReadingRequested
+from streams.events.reading import Lane, ReadingRequested
 from streams.ports import Inference, Tensor
 from streams.runtime.preparing import Preparing
 from streams.runtime.reader import LEAST_S, Reader, _steps
+from streams.runtime.turns import RightOfWay
 from tests.support.models import write_model_folder
 
 REQUEST = ReadingRequested(
@@ -97,7 +98,7 @@ async def inferred(server: Rows, folder: ModelFolder, rows: int, spent_s: float 
     reader = Reader(objects, Preparing(objects, MemoryPixels({})), server, {"m": folder}, lambda: 0.0, turn)
     chance = np.random.default_rng(rows)
     inputs = {"X": chance.random((rows, 2), np.float32), "BIAS": chance.random(rows, np.float32)}
-    return await reader._infer(REQUEST, folder.contract, Patches(inputs), spent_s)
+    return await reader._infer(REQUEST, folder, Patches(inputs), spent_s)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,60 @@ async def test_all_calls_share_one_deadline(folders: dict[int | None, ModelFolde
     server = Rows(seconds=(limit - 10) / 3)
     await inferred(server, folders[3], 12, spent_s=10.0)
     assert server.deadlines == pytest.approx([limit - 10, (limit - 10) * 2 / 3, (limit - 10) / 3, LEAST_S])
+
+
+@dataclass
+class Stepwise(Rows):
+    """Each call ends when the test lets it; tells which model was asked."""
+
+    asked: asyncio.Queue[tuple[str, asyncio.Event]] = field(default_factory=asyncio.Queue)
+
+    async def infer(
+        self, model: str, inputs: Mapping[str, Tensor], *, outputs: Sequence[str], request_id: str, deadline_s: float
+    ) -> Inference:
+        end = asyncio.Event()
+        self.asked.put_nowait((request_id, end))
+        await end.wait()
+        said = {n: inputs["X"].sum(axis=1) if n == "SUM" else inputs["X"] for n in outputs}
+        return Inference(outputs=said, model_version="7", seconds=1.0)
+
+
+async def test_a_stat_reading_waits_behind_one_part_of_each_core(
+    folders: dict[int | None, ModelFolder], tmp_path: Path
+):
+    """Two processes read chests in parts when a stat head comes: what is computed ends, nothing more begins before."""
+    server = Stepwise()
+    inputs = {"X": np.ones((9, 2), np.float32)}
+
+    async def reading(name: str, lane: Lane) -> None:
+        way = RightOfWay(tmp_path / "right-of-way", 3600.0)  # each as in a process of its own
+        request = replace(REQUEST, reading=name, lane=lane)
+        objects = MemoryObjects()
+        preparing = Preparing(objects, MemoryPixels({}))
+        reader = Reader(objects, preparing, server, {"m": folders[3]}, lambda: 0.0, way.turn)
+        async with way.reading(request):
+            await reader._infer(request, folders[3].contract, Patches(inputs), 0.0)
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for name in ("chest 1", "chest 2"):
+            group.create_task(reading(name, "routine"))
+        busy = [await server.asked.get() for _ in range(2)]
+        head = group.create_task(reading("head", "urgent"))
+        name, end = await server.asked.get()
+        assert name == "head"
+        for _, part in busy:
+            part.set()
+        for _ in range(2):
+            end.set()
+            name, end = await server.asked.get()
+            assert name == "head"
+        assert server.asked.empty()
+        end.set()
+        await head
+        for _ in range(4):
+            name, end = await server.asked.get()
+            assert name.startswith("chest")
+            end.set()
 
 
 async def test_one_failed_part_fails_the_reading(folders: dict[int | None, ModelFolder]):
