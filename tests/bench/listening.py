@@ -117,13 +117,16 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def listening(models: Path | None = None) -> Iterator[tuple[Settings, Subscriber]]:
-    """A stack in a folder of its own, with these models (else the shipped ones), and its subscriber."""
+def listening(
+    models: Path | None = None, told: Mapping[str, str] | None = None
+) -> Iterator[tuple[Settings, Subscriber]]:
+    """A stack in a folder of its own, with these models (else the shipped ones) and settings, and its subscriber."""
     with tempfile.TemporaryDirectory(prefix="wetread-bench-") as folder:
         home = Path(folder)
         (default_home() / "parts").mkdir(parents=True, exist_ok=True)
         (home / "parts").symlink_to(default_home() / "parts")
-        with _environment({"WETREAD_HOME": folder, **({"WETREAD_MODELS": str(models)} if models else {})}):
+        wanted = {"WETREAD_HOME": folder, **({"WETREAD_MODELS": str(models)} if models else {}), **(told or {})}
+        with _environment(wanted):
             settings = load()
             stack = services.start(settings, lambda text: print(f"  {text}", flush=True))
         subscriber = Subscriber(addresses(settings).kafka)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from streams.runtime.parts.ports import claim_ports
 from streams.runtime.parts.settings import PartsSettings
-from streams.runtime.parts.triton import LocalTriton
+from streams.runtime.parts.triton import SHARED_MEMORY, LocalTriton
 from streams.runtime.settings import default_home
 
 PYTHON_CONFIG = """
@@ -104,3 +104,5 @@ def local_triton(home: Path, models: Path) -> Iterator[RunningTriton]:
         yield running
     finally:
         running.kill()
+        for left in SHARED_MEMORY.glob(f"{part.shared_memory_prefix}*"):  # a killed server leaves it
+            left.unlink(missing_ok=True)

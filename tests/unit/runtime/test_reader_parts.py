@@ -165,7 +165,7 @@ async def test_a_stat_reading_waits_behind_one_part_of_each_core(
         preparing = Preparing(objects, MemoryPixels({}))
         reader = Reader(objects, preparing, server, {"m": folders[3]}, lambda: 0.0, way.turn)
         async with way.reading(request):
-            await reader._infer(request, folders[3].contract, Patches(inputs), 0.0)
+            await reader._infer(request, folders[3], Patches(inputs), 0.0)
 
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         for name in ("chest 1", "chest 2"):
