@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -159,3 +160,17 @@ def test_the_question_is_the_canary_where_there_is_one(tmp_path: Path):
     assert providers.question(config, model, {"X": np.object_}) is None
     np.savez(tmp_path / "m" / "canary.npz", X=np.ones((5, 2, 7), np.uint8), expected=np.zeros(1))
     assert providers.question(config, model, {"X": np.uint8})["X"].shape == (5, 2, 7)
+
+
+def test_openvino_computes_in_full_precision_on_any_core():
+    """No shorter numbers where the CPU has them, no thread tied to a core that another model needs, threads as told."""
+    name, options = providers.options_of(providers.OPENVINO, 2)
+    assert name == providers.OPENVINO
+    told = json.loads(options["load_config"])["CPU"]
+    assert told["INFERENCE_PRECISION_HINT"] == "f32"
+    assert told["ENABLE_CPU_PINNING"] is False
+    assert told["INFERENCE_NUM_THREADS"] == 2
+    assert (
+        "INFERENCE_NUM_THREADS" not in json.loads(providers.options_of(providers.OPENVINO, 0)[1]["load_config"])["CPU"]
+    )
+    assert providers.options_of(providers.CPU, 2) == providers.CPU

@@ -155,10 +155,13 @@ def question(config: dict, model: Path, types: Mapping[str, Any]) -> dict[str, n
 
 
 def options_of(provider: str, threads: int) -> object:
-    """The provider as onnxruntime takes it; OpenVINO in full precision, also where the CPU has shorter numbers."""
+    """The provider as onnxruntime takes it.
+
+    OpenVINO in full precision, also where the CPU has shorter numbers, and tied to no core: several models share them.
+    """
     if provider != OPENVINO:
         return provider
-    exact: dict[str, object] = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
+    exact: dict[str, object] = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
     if threads:
         exact["INFERENCE_NUM_THREADS"] = threads
     return (OPENVINO, {"device_type": "CPU", "load_config": json.dumps({"CPU": exact})})
