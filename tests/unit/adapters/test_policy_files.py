@@ -76,6 +76,26 @@ def test_shipped_policies_are_sound():
             'quiet_s = "2"',
             "assembly.toml line 6: key 'quiet_s': expected `float`, got `str`",
         ),
+        ("quality.toml", 'text = "warn"', "", "quality.toml line 10: severity names nothing for 'text'"),
+        (
+            "quality.toml",
+            'text = "warn"',
+            'txt = "warn"\ntext = "warn"',
+            "severity names 'txt', which is not known there; did you mean 'text'?",
+        ),
+        (
+            "quality.toml",
+            'text = "warn"',
+            'text = "alarm"',
+            "quality.toml line 10: key 'severity': invalid enum value 'alarm'",
+        ),
+        ("quality.toml", "text = 8 ", "text = -8 ", "the threshold of 'text' takes 0 or more"),
+        (
+            "quality.toml",
+            '"metal"]',
+            '"metals"]',
+            "withholds names 'metals', which is not known; did you mean 'metal'?",
+        ),
         ("routing.toml", 'stat = "urgent"', "", "routing.toml line 8: lanes names no lane for 'stat'"),
         (
             "routing.toml",

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from streams.events.reading import Code, FindingMade, Grade, Lesion, Quantity
-from streams.events.words import measured
+from streams.events.reading import Code, FindingMade, Grade, Lesion, QualityNote, Quantity
+from streams.events.words import measured, verdict
 from tests.support.studies import T0
 
 PLAIN = FindingMade(
@@ -60,3 +60,22 @@ NODULE = Lesion(
 )
 def test_words(changes, words):
     assert measured(replace(PLAIN, **changes)) == words
+
+
+TILTED = QualityNote(code="tilted", sentence="The slices are tilted.")
+NOISY = QualityNote(code="noise", sentence="The images are noisy.")
+
+
+@pytest.mark.parametrize(
+    ("positive", "faults", "said"),
+    [
+        (True, (), "suspected"),
+        (True, (TILTED,), "suspected"),
+        (False, (), "not suspected"),
+        (False, (TILTED,), "not suspected, with reservations (The slices are tilted.)"),
+        (False, (TILTED, NOISY), "not suspected, with reservations (The slices are tilted. And 1 more.)"),
+    ],
+)
+def test_a_negative_of_faulty_images_is_never_a_plain_negative(positive, faults, said):
+    """What was wrong with the images stands in the same sentence."""
+    assert verdict(replace(PLAIN, positive=positive, quality=faults)) == said

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streams.contract import Calibration
 from streams.errors import EventUnreadable
+from streams.events.reading import QualityNote
 from streams.findings.step import calibrated, findings
 from tests.support.stepping import Stepped
 from tests.support.studies import HEAD, ROUTING, answer
@@ -54,6 +55,17 @@ def test_and_otherwise_there_is_none(case):
     event = answer(-3.0 if case == "negative" else 3.0, mask_ml=None if case == "no mask" else 12.5)
     (made,) = stage(contract=contract).hear(event)
     assert (made.measure, made.value, made.unit) == (None, None, "")
+
+
+@pytest.mark.parametrize(("code", "measured"), [("gap", None), ("uneven", 12.5)])
+def test_nothing_is_measured_on_images_that_forbid_it(code, measured):
+    """The finding stands, with the fault beside it; policy names the faults that take the measurement."""
+    note = QualityNote(code=code, sentence="Slices are missing.")
+    stage = Stepped(findings(ROUTING, [HEAD], withholds=("gap",)))
+    (made,) = stage.hear(answer(3.0, quality=(note,)))
+    assert made.positive
+    assert made.value == measured
+    assert made.quality == (note,)
 
 
 @pytest.mark.parametrize("event", [answer(nan), answer(inf), answer(-inf), answer(mask_ml=nan), answer(mask_ml=-1.0)])

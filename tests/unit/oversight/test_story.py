@@ -10,6 +10,7 @@ from streams.events import imaging, reading, telling
 from streams.events.codec import EVENT_TYPES
 from streams.events.envelope import Envelope
 from streams.events.identifiers import event_id, named_id
+from streams.events.quality import Fault, QualityReported
 from streams.oversight.story import belongs, sentence, story
 from tests.flow.test_whole_studies import a_day, play
 from tests.support.examples import TIME, example
@@ -71,3 +72,11 @@ def test_a_failure_is_never_told_as_a_negative() -> None:
     told = sentence(example(reading.ReadingFailed))
     assert told.startswith("no AI result")
     assert "reason" in told
+
+
+def test_a_report_tells_what_is_wrong_and_what_to_do() -> None:
+    """Every sentence of it; a sound series is said to be one."""
+    fault = Fault(code="gap", severity="warn", value=12.0, threshold=10.0, unit="%", sentence="Slices lack: resend.")
+    report = QualityReported(study="1", revision=1, series="1.2", model="m", reading="r", part="head", faults=(fault,))
+    assert sentence(report) == "images (head) looked at for m: Slices lack: resend."
+    assert sentence(replace(report, part="", faults=())) == "images looked at for m: nothing is wrong."
