@@ -44,6 +44,7 @@ POSITION, ORIENTATION, SIDE, IMAGE_SIDE, COUNT = 0x00200032, 0x00200037, 0x00200
 SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS = 0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011
 SPACING, BITS, INTERCEPT, SLOPE = 0x00280030, 0x00280100, 0x00281052, 0x00281053
 INTENT, IMAGER_SPACING, IMPLANT = 0x00080068, 0x00181164, 0x00281300
+LOSSY, BURNT_IN = 0x00282110, 0x00280301
 ACQUIRED, ACQUIRED_AT = 0x00080022, 0x0008002A
 
 WANTED = frozenset(v for k, v in globals().items() if k.isupper() and isinstance(v, int))
@@ -193,6 +194,8 @@ def _instance_facts(elements: Elements, meta: Meta, stream: BinaryIO, stored: tu
         frames=max(integer(elements, FRAMES) or 1, 0),
         localizer=bool(_LOCALIZERS.intersection(image_type)),
         derived=image_type[:2] == ["DERIVED", "SECONDARY"],
+        lossy={"01": True, "00": False}.get(text(elements, LOSSY)),
+        burnt_in=text(elements, BURNT_IN).upper() == "YES",
         view=_view_facts(elements),
         acquisition=integer(elements, ACQUISITION),
         images_in_acquisition=integer(elements, COUNT),

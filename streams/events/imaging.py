@@ -90,6 +90,10 @@ class InstanceFacts:
     localizer: bool = False
     derived: bool = False
     """Image Type says DERIVED\\SECONDARY, as screenshots and reformats do."""
+    lossy: bool | None = None
+    """Lossy Image Compression (0028,2110); None: not told."""
+    burnt_in: bool = False
+    """Burned In Annotation (0028,0301) says YES."""
     view: ViewFacts | None = None
     """Of projection images only."""
     acquisition: int | None = None

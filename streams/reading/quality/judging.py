@@ -25,8 +25,14 @@ from streams.reading.quality.sentences import ORGANS, SENTENCES
 from streams.reading.views import Views
 from streams.reading.volume import Volume
 
-LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in ("50", "51", "81", "91", "93", "203", "110", "112")}
-"""Transfer Syntax UIDs that lose detail, or may: JPEG, JPEG-LS near-lossless, JPEG 2000, HTJ2K, JPEG XL (PS3.5 A.4)."""
+LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in ("50", "51")}
+"""Transfer Syntax UIDs of JPEG, which always loses detail (PS3.5 A.4.1)."""
+MAY_LOSE = {f"1.2.840.10008.1.2.4.{n}" for n in ("81", "91", "93", "203", "112")}
+"""JPEG-LS near-lossless, JPEG 2000, HTJ2K, JPEG XL: they do, unless the header says that they did not."""
+BURNT_IN = (
+    "The header says that text is burnt into the pixels (0028,0301): send the images without annotations, and see "
+    "whether they name the patient."
+)
 HEADER_PARTS: dict[str, tuple[str, ...]] = {
     "head": ("HEAD", "BRAIN", "SKULL"),
     "chest": ("CHEST", "LUNG", "THORAX"),
@@ -54,8 +60,10 @@ def judge(source: Volume | Views, told: Told, needs: Needs, policy: QualityPolic
     Measures on some slices and coarse pixels: 0.3 s for 30 slices of a head, 1 s for 300 of a chest.
     """
     bench = Bench(policy)
-    if any(facts.transfer_syntax in LOSSY for facts in told.instances):
+    if any(_lossy(facts) for facts in told.instances):
         bench.note("lossy", SENTENCES["lossy"])
+    if any(facts.burnt_in for facts in told.instances):
+        bench.note("text", BURNT_IN)
     measured = {code for code, unit in QUALITY_CODES.items() if unit}
     for note in source.quality:
         if note.code in policy.severity and note.code not in measured:
@@ -71,6 +79,12 @@ def judge(source: Volume | Views, told: Told, needs: Needs, policy: QualityPolic
     if scale.windowed or (scale.off is not None and abs(scale.off) > TOLD_BY_SCALE):
         return bench.quality()  # what follows is measured in Hounsfield units
     return _judge_anatomy(source, told, needs, bench, scale)
+
+
+def _lossy(facts: InstanceFacts) -> bool:
+    """By Lossy Image Compression (0028,2110), which stands though the images were stored anew, and by the syntax."""
+    may = facts.lossy is None and facts.transfer_syntax in MAY_LOSE
+    return bool(facts.lossy) or facts.transfer_syntax in LOSSY or may
 
 
 def _judge_grid(volume: Volume, told: Told, bench: Bench) -> None:

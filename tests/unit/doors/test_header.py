@@ -53,6 +53,14 @@ def test_the_facts_of_a_whole_slice():
     assert found.fault is None
 
 
+@pytest.mark.parametrize(("said", "lossy"), [("01", True), ("00", False), (None, None)])
+def test_loss_and_burnt_in_text_are_facts(said, lossy):
+    """Lossy Image Compression (0028,2110) and Burned In Annotation (0028,0301), as far as they are told."""
+    elements = {} if said is None else {"LossyImageCompression": said, "BurnedInAnnotation": "YES"}
+    found = read_header(slice_file(0, **elements), NAMES).instance
+    assert (found.lossy, found.burnt_in) == (lossy, said is not None)
+
+
 def test_the_day_of_acquisition_comes_before_that_of_the_study():
     """A study may last past midnight, or be registered on another day; the images know when they were taken."""
     header = read_header(slice_file(0, AcquisitionDate="20260601"), NAMES)

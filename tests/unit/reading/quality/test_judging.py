@@ -296,3 +296,27 @@ def test_air_alone_is_no_patient():
 def test_the_same_series_gets_the_same_report():
     """To the last digit: a crash repeats what was said."""
     assert a_head().judged() == a_head().judged()
+
+
+J2K, JPEG_LS = "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.80"
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ({"lossy": True}, True),
+        ({"lossy": True, "transfer_syntax": JPEG_LS}, True),
+        ({"lossy": False, "transfer_syntax": J2K}, False),
+        ({"lossy": False, "transfer_syntax": JPEG}, True),
+        ({"transfer_syntax": J2K}, True),
+        ({"transfer_syntax": JPEG_LS}, False),
+    ],
+)
+def test_loss_is_told_by_the_header_and_the_syntax(told: dict[str, Any], found: bool):
+    """Detail that is gone stays gone when the images are stored anew without loss (PS3.3 C.7.6.1.1.5)."""
+    assert ("lossy" in codes(a_head(instances=thick(30, 5.0, 5.0, **told)).judged())) is found
+
+
+def test_the_header_tells_of_text_too():
+    """Burned In Annotation (0028,0301)."""
+    assert codes(a_head(instances=thick(30, 5.0, 5.0, burnt_in=True)).judged()) == {"text"}
