@@ -6,7 +6,7 @@ import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -63,13 +63,19 @@ def finding() -> tuple[float, tuple[float, float]]:
 def picture(number: int) -> Picture:
     """The slab that its unseen net holds most like a bleed, with the mask."""
     tensor, _ = slabs_and_labels(number)
-    reader = Reader(nets_of([RUNS / f"fold{_folds()[number]}.pt"]), PLAIN_READER).eval()
+    reader = Reader(nets_of([weights_for(number)]), PLAIN_READER).eval()
     with torch.inference_mode():
         lone, masks, _ = reader.seen(torch.from_numpy(tensor))
     top = int(lone.argmax())
     return Picture(grey=tensor[top, 1], found=np.kron(masks[top].numpy() > 0, np.ones((2, 2))) > 0)
 
 
+def weights_for(number: int) -> Path:
+    """Of the net that never saw this patient."""
+    return RUNS / f"fold{_folds()[number]}.pt"
+
+
+@cache
 def _folds() -> dict[int, int]:
     from data import patients  # noqa: PLC0415  # only the sheet asks
 
@@ -80,7 +86,7 @@ def studies(scored: list[Scored], ab: tuple[float, float]) -> tuple[Case, ...]:
     """CT-ICH's patients, calibrated."""
     return tuple(
         Case(name=f"CT-ICH {c.name}", group=c.group, label=c.label, score=float(expit(ab[0] * c.score + ab[1])),
-             picture=partial(picture, int(c.name)))
+             picture=partial(picture, int(c.name)) if weights_for(int(c.name)).exists() else None)
         for c in scored if c.table == "ct_ich_study"
     )  # fmt: skip
 
@@ -92,6 +98,13 @@ def slices(scored: list[Scored]) -> tuple[Case, ...]:
         for c in scored
         if c.table == "ct_ich_slice"
     )
+
+
+def by_slice(scored: list[Scored]) -> tuple[Ranking, ...]:
+    """Where slices' scores were kept."""
+    cases = slices(scored)
+    about = "CT-ICH, slices of patients unseen"
+    return (Ranking(about=about, data=CT_ICH, cases=cases, probability=False),) if cases else ()
 
 
 def lone_slices(read: Read) -> tuple[Case, ...]:
@@ -176,7 +189,7 @@ def evidence() -> Evidence:
         judged=(
             Ranking(about="CT-ICH, patients unseen", data=CT_ICH, cases=studies(scored, ab), threshold=threshold,
                     pictures=True),
-            Ranking(about="CT-ICH, slices of patients unseen", data=CT_ICH, cases=slices(scored), probability=False),
+            *by_slice(scored),
             Ranking(about="single real slices in HU", data=LONE, cases=lone_slices(read), probability=False),
             Overlap(about="single real slices in HU with a drawn bleed", data="BHSD", masks=lone_masks(read)),
             Agreement(about="inserted bleeds of 5 ml and more in real heads", data=HEADS, quantity="volume", unit="ml",
