@@ -45,7 +45,8 @@ CHOSEN = re.compile(r'"(\w+) runs by ([^"]+)"')
 MIB = 1 << 20
 NOTES = (
     "A phantom that the model's contract takes is read from stored files to the answer: decoding, geometry, tensors",
-    "(pixels), Triton (model), meaning and mask (the rest). Median of the runs after one as a warm-up. Peak memory is",
+    "(pixels), Triton (model), meaning and mask (the rest). Median of the runs after one as a warm-up. `processors` is",
+    "the time that reader, decoders and model computed, which other work on the machine leaves alone. Peak memory is",
     "resident, of the reader with its decoders, and of the model's process in Triton. `runs by` is what the backend",
     "chose when it loaded the model, with the processor times by which it chose.",
 )
@@ -187,12 +188,12 @@ async def _read(
     asked: tuple[str, Sample],
     runs: int,
 ) -> tuple[str, ...]:
-    """Whole, pixels, model in seconds; reader's and model's peak memory."""
+    """Whole, pixels, model, processors in seconds; reader's and model's peak memory."""
     name, sample = asked
     assert running.process is not None
     request = sample.request(objects, name)
     stub = stub_of(running.process.pid, name)
-    taken: list[tuple[float, ReadingAnswered]] = []
+    taken: list[Run] = []
     async with DicomPixels(objects) as pixels, TritonServer(running.address, models) as server:
         reader = Reader(objects, Preparing(objects, pixels), server, models, time.monotonic)
         for _ in range(runs + 1):
@@ -200,18 +201,39 @@ async def _read(
             ours = [p for p in us if p.pid != running.process.pid]
             for process in (*ours, stub):
                 forget_peak(process.pid)
-            began = time.monotonic()
+            before, began = processor([*ours, stub]), time.monotonic()
             said = await reader.read(request)
             assert isinstance(said, ReadingAnswered), said
-            taken.append((time.monotonic() - began, said))
+            whole = time.monotonic() - began
             memory = (sum(peak(p.pid) for p in ours), peak(stub.pid))
-    measured = taken[1:]
+            taken.append(Run(whole, processor([*ours, stub]) - before, said, memory))
+    return described(taken[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One reading: seconds on the clock and of processors, the answer, peak memory of reader and model."""
+
+    whole: float
+    processors: float
+    said: ReadingAnswered
+    memory: tuple[int, int]
+
+
+def described(runs: list[Run]) -> tuple[str, ...]:
+    """The cells of a row."""
     return (
-        f"{median(seconds for seconds, _ in measured):.2f} s",
-        f"{median(said.pixels_seconds for _, said in measured):.2f} s",
-        f"{median(said.model_seconds for _, said in measured):.2f} s",
-        *(f"{bytes_ / MIB:.0f} MB" for bytes_ in memory),
+        f"{median(run.whole for run in runs):.2f} s",
+        f"{median(run.said.pixels_seconds for run in runs):.2f} s",
+        f"{median(run.said.model_seconds for run in runs):.2f} s",
+        f"{median(run.processors for run in runs):.2f} s",
+        *(f"{max(run.memory[side] for run in runs) / MIB:.0f} MB" for side in (0, 1)),
     )
+
+
+def processor(processes: list[psutil.Process]) -> float:
+    """Seconds of processors that these have taken so far."""
+    return float(sum(sum(process.cpu_times()[:2]) for process in processes))
 
 
 def stub_of(triton: int, model: str) -> psutil.Process:
