@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -10,21 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import judged, pairs, platt, pooled
+from judge import MASKS, volume_of
+from pool import scan_of
+from scipy.special import expit, logit
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parents[1])]
-
-from figures import judged, pairs, platt  # noqa: E402
-from judge import MASKS, volume_of  # noqa: E402
-from pool import scan_of  # noqa: E402
-from scipy.special import expit, logit  # noqa: E402
-
-from streams.phantom.chest import Nodule, chest_with_nodules, free_places, nodule_frame  # noqa: E402
-from streams.phantom.head import Scan as Scanned  # noqa: E402
-from streams.phantom.texture import STANDARD  # noqa: E402
-from streams.reading.planes import Axes  # noqa: E402
-from streams.reading.volume import Volume  # noqa: E402
-from training.evidence.cases import (  # noqa: E402  # after the path that leads to it
+from streams.phantom.chest import Nodule, chest_with_nodules, free_places, nodule_frame
+from streams.phantom.head import Scan as Scanned
+from streams.phantom.texture import STANDARD
+from streams.reading.planes import Axes
+from streams.reading.volume import Volume
+from training.evidence.cases import (
     Agreement,
     Case,
     Detection,
@@ -43,6 +38,7 @@ from training.evidence.cases import (  # noqa: E402  # after the path that leads
     Subject,
 )
 
+HERE = Path(__file__).parent
 CONTRACT = HERE.parents[1] / "triton_models/lung_nodule_ct/contract.toml"
 LIDC = "LIDC-IDRI (CC BY 3.0), QIN-LSC and QIN-LUNG (CC BY 3.0)"
 INSERTED = f"shapes of LIDC-IDRI's readers inserted into {LIDC}"
@@ -60,10 +56,10 @@ def stratum(truth: dict[str, Any]) -> str:
     return f"{truth['kind']}, {band}"
 
 
-def froc(readings: list[dict[str, Any]], ab: tuple[float, float], *, inserted: bool) -> tuple[FrocScan, ...]:
+def froc(readings: list[dict[str, Any]], ab: tuple[float, float]) -> tuple[FrocScan, ...]:
     """Scans with insertions, or as they are."""
     out = []
-    for number, reading in enumerate(r for r in readings if r["inserted"] == inserted):
+    for number, reading in enumerate(readings):
         counted = [k for k, t in enumerate(reading["truths"]) if t["counts"]]
         place = {k: n for n, k in enumerate(counted)}
         marks = tuple(
@@ -71,7 +67,7 @@ def froc(readings: list[dict[str, Any]], ab: tuple[float, float], *, inserted: b
             for m in reading["marks"]
             if m["lesion"] != -1
         )
-        kinds = tuple(stratum(reading["truths"][k]) if inserted else "" for k in counted)
+        kinds = tuple(stratum(reading["truths"][k]) if reading["inserted"] else "" for k in counted)
         out.append(FrocScan(name=f"{reading['name']} {number}", group=reading["name"], lesions=kinds, marks=marks))
     return tuple(out)
 
@@ -177,15 +173,15 @@ def subjects() -> Iterable[Subject]:
 
 def evidence() -> Evidence:
     """All that the nodule model is judged by."""
-    readings = judged()
-    ab = platt(readings)
+    rounds, readings = pooled(), judged()
+    ab = platt(rounds)
     least = float((logit(threshold()) - ab[1]) / ab[0])
     return Evidence(
         judged=(
-            Detection(about="inserted nodules, scans never seen", data=INSERTED, threshold=threshold(),
-                      scans=froc(readings, ab, inserted=True)),
+            Detection(about="inserted nodules, each scan by nets that never saw it", data=INSERTED, threshold=threshold(),
+                      scans=froc(rounds, ab)),
             Detection(about="real nodules of 6 mm and more that 3 of 4 readers drew (LIDC) or were segmented (QIN)",
-                      data=LIDC, threshold=threshold(), scans=froc(readings, ab, inserted=False)),
+                      data=LIDC, threshold=threshold(), scans=froc([r for r in readings if not r["inserted"]], ab)),
             candidates(readings, ab),
             *agreements(readings, least),
             textures(readings, least),

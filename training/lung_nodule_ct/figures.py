@@ -1,4 +1,4 @@
-"""Figures of what judge.py kept: calibration, threshold, FROC, sizes; figures.json and what the contract is to say."""
+"""Figures: calibration, threshold and FROC of the pool, sizes and real nodules of what judge.py kept; figures.json."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from judge import JUDGED
+import torch
+from judge import JUDGED, LEAST_LOGIT
+from net import Reader, kept
 from numpy.typing import NDArray
-from scans import RUNS
+from scans import RUNS, SERIES
 from scipy.optimize import minimize
 from scipy.special import expit
+from train import pool_of
 
-FALSE_AIM = 3.0  # false marks per scan at the threshold; the goal allows 4
+FALSE_AIM = 4.0  # false candidates per scan at the threshold: the goal's most
 SHOWN_MM = 4.0  # shorter marks are not told (the contract's least_mm)
 STRATA = {
     "solid, 6 mm and more": lambda t: t["kind"] == "solid" and t["size"] >= 6,
@@ -29,9 +32,39 @@ STRATA = {
 
 def judged() -> list[dict[str, Any]]:
     """All readings; marks shorter than what is told are left out."""
+    if not JUDGED.is_dir():
+        raise FileNotFoundError(2, "not judged yet", str(JUDGED))
     out = [json.loads(path.read_text()) for path in sorted(JUDGED.glob("*.json"))]
     for reading in out:
         reading["marks"] = [m for m in reading["marks"] if m["diameter"] >= SHOWN_MM]
+    return out
+
+
+def pooled() -> list[dict[str, Any]]:
+    """The pool's rounds, each scan's candidates scored by the nets that never saw the scan.
+
+    A nodule of which no candidate was made is among the truths and cannot be found; of several candidates on one the
+    best counts. False candidates are not merged with their neighbours here, as the product does: there are fewer.
+    """
+    out = []
+    pool = pool_of()
+    scores = np.zeros(len(pool.label))
+    for name in SERIES:
+        own = pool.scan == name
+        with torch.no_grad():
+            scores[own] = Reader(kept(RUNS / f"net-{name}.pt")).eval()(torch.from_numpy(pool.measures[own])).numpy()
+    first = 0
+    for path in sorted((RUNS / "pool").glob("*.npz")):
+        with np.load(path) as held:
+            label, nodule, truths = held["label"], held["nodule"], json.loads(str(held["truth"]))
+        logits = scores[first : first + len(label)]
+        first += len(label)
+        best = {int(n): float(logits[nodule == n].max()) for n in set(nodule[label == 1].tolist())}
+        marks = [{"logit": float(v), "lesion": None} for v in logits[label == 0]]
+        marks += [{"logit": v, "lesion": n} for n, v in best.items()]
+        for truth in truths:
+            truth["counts"] = True
+        out.append({"name": path.stem.rpartition("-")[0], "inserted": True, "truths": truths, "marks": marks})
     return out
 
 
@@ -42,7 +75,12 @@ def share(hits: int, of: int) -> dict[str, Any]:
     z, p = 1.96, hits / of
     middle = (p + z * z / (2 * of)) / (1 + z * z / of)
     half = z * np.sqrt(p * (1 - p) / of + z * z / (4 * of * of)) / (1 + z * z / of)
-    return {"value": round(p, 3), "hits": hits, "of": of, "interval": [round(middle - half, 3), round(middle + half, 3)]}
+    return {
+        "value": round(p, 3),
+        "hits": hits,
+        "of": of,
+        "interval": [round(middle - half, 3), round(middle + half, 3)],
+    }
 
 
 def platt(readings: list[dict[str, Any]]) -> tuple[float, float]:
@@ -66,7 +104,7 @@ def logit_at(readings: list[dict[str, Any]], false_per_scan: float) -> float:
     """The lowest logit at which no more false marks are made per reading."""
     false = np.sort([m["logit"] for r in readings for m in r["marks"] if m["lesion"] is None])[::-1]
     allowed = int(false_per_scan * len(readings))
-    return float(false[allowed]) + 1e-4 if allowed < len(false) else -3.0
+    return float(false[allowed]) + 1e-4 if allowed < len(false) else LEAST_LOGIT
 
 
 def found(readings: list[dict[str, Any]], least: float, wanted: Any) -> dict[str, Any]:
@@ -79,13 +117,20 @@ def found(readings: list[dict[str, Any]], least: float, wanted: Any) -> dict[str
     return share(hits, of)
 
 
-def pairs(readings: list[dict[str, Any]], least: float, least_mm: float) -> list[tuple[dict[str, Any], dict[str, Any], float]]:
+def pairs(
+    readings: list[dict[str, Any]], least: float, least_mm: float
+) -> list[tuple[dict[str, Any], dict[str, Any], float]]:
     """Marks with their inserted nodules of that size or more, and the slices' distance."""
     out = []
     for reading in (r for r in readings if r["inserted"]):
         for mark in reading["marks"]:
             lesion = mark["lesion"]
-            if lesion is not None and lesion >= 0 and mark["logit"] >= least and reading["truths"][lesion]["size"] >= least_mm:
+            if (
+                lesion is not None
+                and lesion >= 0
+                and mark["logit"] >= least
+                and reading["truths"][lesion]["size"] >= least_mm
+            ):
                 out.append((mark, reading["truths"][lesion], reading["slice_mm"]))
     return out
 
@@ -153,7 +198,8 @@ def real(readings: list[dict[str, Any]], least: float) -> list[dict[str, Any]]:
             mark = next((m for m in marks if m["lesion"] == k), None)
             told.append({
                 "size_mm": round(truth["size"], 1), "readers": truth["readers"], "counts": truth["counts"],
-                "found": mark is not None if truth["counts"] else None, "volumes_mm3": [round(v) for v in truth["volumes"]],
+                "found": mark is not None if truth["counts"] else None,
+                "volumes_mm3": [round(v) for v in truth["volumes"]],
                 "volume_mm3": None if mark is None else round(mark["volume"]),
                 "diameter_mm": None if mark is None else mark["diameter"],
             })  # fmt: skip
@@ -166,24 +212,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--false", type=float, default=FALSE_AIM)
     aim = parser.parse_args().false
-    readings = judged()
-    a, b = platt(readings)
-    least = logit_at(readings, aim)
-    inserted = [r for r in readings if r["inserted"]]
+    rounds, readings = pooled(), judged()
+    a, b = platt(rounds)
+    least = logit_at(rounds, aim)
+    froc = {
+        str(false): {name: found(rounds, logit_at(rounds, false), wanted) for name, wanted in STRATA.items()}
+        for false in (1.0, 2.0, 4.0, 8.0)
+    }
     span, held = interval(readings, least)
-    froc = {}
-    for false in (1.0, 2.0, 4.0):
-        at = logit_at(readings, false)
-        froc[str(false)] = {name: found(inserted, at, wanted) for name, wanted in STRATA.items()}
+    as_is = real(readings, least)
+    counted = [n for s in as_is for n in s["nodules"] if n["counts"]]
+    seconds = {k: round(float(np.median([r["seconds"][k] for r in readings])), 2) for k in readings[0]["seconds"]}
     figures = {
-        "readings": len(readings), "calibration": [round(a, 4), round(b, 4)],
+        "rounds": len(rounds),
+        "calibration": [round(a, 4), round(b, 4)],
         "threshold": round(float(expit(a * least + b)), 3),
-        "false_per_scan": round(sum(m["lesion"] is None and m["logit"] >= least for r in readings for m in r["marks"]) / len(readings), 2),
-        "found_at_threshold": {name: found(inserted, least, wanted) for name, wanted in STRATA.items()},
-        "froc": froc, "sizes": sizes(readings, least), "interval": {"share_slope": span, "holds": held},
-        "textures": textures(readings, least), "real": real(readings, least),
-        "seconds_median": {k: round(float(np.median([r["seconds"][k] for r in readings])), 2) for k in readings[0]["seconds"]},
-    }  # fmt: skip
+        "found_at_threshold": {name: found(rounds, least, wanted) for name, wanted in STRATA.items()},
+        "froc": froc,
+        "sizes": sizes(readings, least),
+        "interval": {"share_slope": span, "holds": held},
+        "textures": textures(readings, least),
+        "real": as_is,
+        "real_found": share(sum(n["found"] for n in counted), len(counted)),
+        "real_false_per_scan": round(float(np.mean([s["false"] for s in as_is])), 2),
+        "seconds_median": seconds,
+    }
     (RUNS / "calibration.json").write_text(json.dumps([a, b]))
     (Path(__file__).parent / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(json.dumps(figures, indent=1))

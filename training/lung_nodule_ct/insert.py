@@ -30,7 +30,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How an inserted nodule looks: kind, HU of its solid part, share of tissue in its ground glass, width of its edge."""
+    """How an inserted nodule looks: kind, HU of its solid part, share of tissue in its ground glass, edge and blur."""
 
     kind: str
     hu: float
@@ -113,7 +113,9 @@ def look_of(rng: np.random.Generator, margin: int, size: float) -> Look:
     edge = float(rng.uniform(0.3, 0.9)) + 0.4 * (5 - margin)
     if kind != "solid":
         hu, edge = float(rng.uniform(-40, 60)), edge + 0.6
-    return Look(kind, hu, float(rng.uniform(0.25, 0.55)), float(rng.uniform(0.35, 0.65)), edge, float(rng.uniform(0.4, 0.65)))
+    return Look(
+        kind, hu, float(rng.uniform(0.25, 0.55)), float(rng.uniform(0.35, 0.65)), edge, float(rng.uniform(0.4, 0.65))
+    )
 
 
 def turned(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -175,7 +177,9 @@ def inserted(hu: NDArray[np.int16], placed: Placed, box: Box, noise: NDArray[np.
     return whole
 
 
-def noise_piece(rng: np.random.Generator, hu: NDArray[np.int16], soft: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.float32]:
+def noise_piece(
+    rng: np.random.Generator, hu: NDArray[np.int16], soft: NDArray[np.int64], shape: tuple[int, ...]
+) -> NDArray[np.float32]:
     """The scan's own noise from its soft tissue: a box there without its slow course, mirrored to the shape."""
     z, y, x = soft[int(rng.integers(len(soft)))]
     piece = hu[z : z + 3, y : y + 20, x : x + 20].astype(np.float32)

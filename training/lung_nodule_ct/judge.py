@@ -1,33 +1,33 @@
-"""Reads every scan by the net that never saw it: as it is, and with fresh insertions; keeps marks, truths and figures."""
+"""Reads every scan by the nets that never saw it: as it is, and with fresh insertions; keeps marks and truths."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from net import NoduleNet, net_of
+from net import Reader, kept
 from numpy.typing import NDArray
-from pool import FOLDS, Places, Scan, Truth, places_of, put_in, scan_of, shape_bank
+from pool import Places, Scan, Truth, places_of, put_in, scan_of
 from scans import RUNS, SERIES, data_folder
 from truth import Nodule as Drawn
+from truth import Outline, outlines
 from truth import nodules as drawn_in
 
 from streams.contract import Tensors
 from streams.reading.lung.lungs import find_lungs
-from streams.reading.lung.nodules import SHOWN, LungPatches, Nodule, lung_patches, nodules
+from streams.reading.lung.nodules import SHOWN, Nodule, lung_patches, nodules
 from streams.reading.planes import Axes as Turn
 from streams.reading.volume import Volume
 
 JUDGED = RUNS / "judged"
 MASKS = RUNS / "judged_masks"
-ROUNDS = 4  # of insertions into each scan, of seeds that the pool has not
+ROUNDS = 1  # of insertions into each scan, of seeds that the pool has not
 FIRST_SEED = 500_000
-LEAST_LOGIT = -3.0
+LEAST_LOGIT = 0.0
 COUNTED_MM = 6.0  # a real nodule counts from this diameter, and from so many readers
 READERS = 3
 
@@ -40,26 +40,21 @@ def volume_of(hu: NDArray[np.int16], scan: Scan) -> Volume:
     )  # fmt: skip
 
 
-@torch.no_grad()
-def asked(net: NoduleNet, prepared: LungPatches) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    """The net's logits and masks of all patches."""
-    logits, masks = [], []
-    for first in range(0, len(prepared.tensor), 32):
-        part = torch.from_numpy(prepared.tensor[first : first + 32]).float() / 127.5 - 1
-        logit, mask = net(part)
-        logits.append(logit.numpy())
-        masks.append((torch.sigmoid(mask) * 255 + 0.5).to(torch.uint8).numpy())
-    return np.concatenate(logits).astype(np.float64), np.concatenate(masks)
+def unseen_shapes() -> list[Outline]:
+    """A fifth of the outlines of patients whose scans have slices of over 2.5 to 3 mm: the pool holds none of them."""
+    drawn = outlines("s.slice_thickness > 2.5 and s.slice_thickness <= 3.0 and a.id % 5 = 0")
+    return [o for o in drawn if o.patient not in SERIES and len(o.z_mm) >= 4 and 4 <= o.diameter_mm <= 36]
 
 
-def read(net: NoduleNet, volume: Volume) -> tuple[list[Nodule], dict[str, float]]:
+def read(net: Reader, volume: Volume) -> tuple[list[Nodule], dict[str, float]]:
     """All marks above the least logit, and the seconds it took."""
     start = time.monotonic()
     prepared = lung_patches(volume, Tensors(function="lung_patches", inputs={}, outputs={}))
     made = time.monotonic()
-    logits, masks = asked(net, prepared)
+    with torch.no_grad():
+        logits = net(torch.from_numpy(prepared.measures)).numpy().astype(np.float64)
     said = time.monotonic()
-    found = nodules(prepared, volume, logits, masks, LEAST_LOGIT)
+    found = nodules(prepared, volume, logits, LEAST_LOGIT)
     return found, {"tensors": made - start, "net": said - made, "answer": time.monotonic() - said}
 
 
@@ -97,7 +92,7 @@ def real_truths(name: str, scan: Scan) -> list[dict[str, Any]]:
     if SERIES[name] == "qin_lung":
         mask = np.load(data_folder() / "qin_lung" / name / "majority_mask.npz")["mask"]
         volume = float(mask.sum() * np.prod(scan.spacing))
-        (middle, size), = scan.known
+        ((middle, size),) = scan.known
         return [{"centre": middle.tolist(), "size": size, "counts": True, "readers": 0, "volumes": [volume]}]
     series = str(np.load(RUNS / f"{name}.npz")["series"])
     for nodule, (middle, size) in zip(drawn_in(series), scan.known, strict=True):
@@ -150,14 +145,13 @@ def keep_masks(name: str, scan: Scan, found: list[Nodule], marks: list[dict[str,
         np.savez_compressed(target, found=own[box], truth=truth[box], spacing=spacing, group=np.asarray(name))
 
 
-def judge(name: str, net: NoduleNet, rounds: int) -> None:
+def judge(name: str, net: Reader, rounds: range, bank: list[Outline]) -> None:
     """Reads a scan as it is and with insertions, and keeps what was marked."""
     scan = scan_of(name)
-    bank = shape_bank(FOLDS[name])
     lungs = find_lungs(scan.hu, scan.axes)
     assert lungs is not None
-    places: Places = places_of(scan, lungs)
-    for number in range(-1, rounds):
+    places: Places = places_of(lungs)
+    for number in rounds:
         target = JUDGED / f"{name}-{'real' if number < 0 else number}.json"
         if target.exists():
             continue
@@ -171,24 +165,26 @@ def judge(name: str, net: NoduleNet, rounds: int) -> None:
         marks = matched(found, truths)
         if number < 0:
             keep_masks(name, scan, found, marks)
-        kept = {"name": name, "inserted": number >= 0, "slice_mm": scan.spacing[0], "truths": truths, "marks": marks, "seconds": seconds}
-        target.write_text(json.dumps(kept, default=float))
-        hits = {m["lesion"] for m in marks if m["lesion"] is not None and m["lesion"] >= 0}
-        print(f"{name} {number}: {len(hits)} of {sum(t['counts'] for t in truths)}, {sum(m['lesion'] is None for m in marks)} false, {seconds}", flush=True)
+        reading = {"name": name, "inserted": number >= 0, "slice_mm": scan.spacing[0], "truths": truths, "marks": marks}
+        target.write_text(json.dumps({**reading, "seconds": seconds}, default=float))
+        hits = {m["lesion"] for m in marks} - {None, -1}
+        counted, false = sum(t["counts"] for t in truths), sum(m["lesion"] is None for m in marks)
+        print(f"{name} {number}: {len(hits)} of {counted}, {false} false, {seconds}", flush=True)
 
 
 def main() -> None:
     """Judges what has not been judged yet."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--weights", type=Path, nargs=2, default=[RUNS / "fold0.pt", RUNS / "fold1.pt"])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--scans", nargs="*", default=list(SERIES))
+    parser.add_argument("--first", type=int, default=-1, help="-1: the scan as it is")
     options = parser.parse_args()
     torch.set_num_threads(1)
     JUDGED.mkdir(exist_ok=True)
     MASKS.mkdir(exist_ok=True)
-    nets = [net_of(path) for path in options.weights]
-    for name in SERIES:
-        judge(name, nets[FOLDS[name]], options.rounds)
+    bank = unseen_shapes() if options.rounds else []
+    for name in options.scans:
+        judge(name, Reader(kept(RUNS / f"net-{name}.pt")).eval(), range(options.first, options.rounds), bank)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import argparse
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from insert import Box, Placed, Shape, box_round, inserted, look_of, noise_piece, shape_of, soft_corners, turned
@@ -25,7 +24,7 @@ WIDE = 40  # cubes of a kept patch: 24 and room to turn and to move
 PER_ROUND = 22
 SIZES = (3.5, 32.0)  # mm, of the inserted
 APART_MM = 14.0  # between the rims of two
-FOLDS = {  # by patient: a net is judged on the scans of the fold that it never saw
+FOLDS = {  # whose shapes are inserted into a scan: of LIDC patients of even or of odd number
     "LIDC-IDRI-0001": 0,
     "LIDC-IDRI-0013": 0,
     "QIN-LSC-0014": 0,
@@ -108,7 +107,7 @@ class Places:
         return np.clip(depth + 0.5, 0, 1)
 
 
-def places_of(scan: Scan, lungs: Lungs) -> Places:
+def places_of(lungs: Lungs) -> Places:
     """Free lung, along the wall, on vessels."""
     depth = lungs.depth
     vessel = lungs.closed & ~lungs.air & (depth > 7)
@@ -121,7 +120,9 @@ def places_of(scan: Scan, lungs: Lungs) -> Places:
     return Places(by_stratum, lungs)
 
 
-def put_in(rng: np.random.Generator, scan: Scan, places: Places, bank: list[Outline]) -> tuple[NDArray[np.int16], list[tuple[Placed, Truth]]]:
+def put_in(
+    rng: np.random.Generator, scan: Scan, places: Places, bank: list[Outline]
+) -> tuple[NDArray[np.int16], list[tuple[Placed, Truth]]]:
     """The scan with nodules, and each with its truth."""
     hu, soft = scan.hu.copy(), soft_corners(scan.hu)
     taken = [(middle, size / 2) for middle, size in scan.known]
@@ -147,7 +148,9 @@ def put_in(rng: np.random.Generator, scan: Scan, places: Places, bank: list[Outl
     return hu, out
 
 
-def _insert(rng: np.random.Generator, scan: Scan, hu: NDArray[np.int16], placed: Placed, of: tuple[Places, NDArray[np.int64]]) -> Truth | None:
+def _insert(
+    rng: np.random.Generator, scan: Scan, hu: NDArray[np.int16], placed: Placed, of: tuple[Places, NDArray[np.int64]]
+) -> Truth | None:
     places, soft = of
     box = box_round(scan.axes.all, placed.centre, placed.reach)
     kept = hu[box.index].copy()
@@ -177,7 +180,9 @@ def _diameters(placed: Placed, z: float, places: Places) -> tuple[float, float]:
     return longest(plane.astype(np.float32), (step, step))
 
 
-def labels_of(points: NDArray[np.float64], made: list[Truth], known: list[tuple[NDArray[np.float64], float]]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+def labels_of(
+    points: NDArray[np.float64], made: list[Truth], known: list[tuple[NDArray[np.float64], float]]
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     """Per candidate 1 (on a nodule), 0 (none), -1 (too near to tell), and which nodule."""
     label, which = np.zeros(len(points), np.int8), np.full(len(points), -1)
     for number, truth in enumerate(made):
@@ -255,7 +260,7 @@ def main() -> None:
                 scan = scan_of(name)
                 lungs = find_lungs(scan.hu, scan.axes)
                 assert lungs is not None
-                settings[name] = (scan, places_of(scan, lungs))
+                settings[name] = (scan, places_of(lungs))
             scan, places = settings[name]
             target.parent.mkdir(exist_ok=True)
             kept = one_round(scan, places, banks[FOLDS[name]], 1000 * place + number)

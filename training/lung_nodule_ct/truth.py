@@ -57,15 +57,20 @@ def database() -> sqlite3.Connection:
 def outlines(where: str, *values: object) -> list[Outline]:
     """The outlines whose scan or annotation fits an SQL condition."""
     columns = ", ".join(f"a.{name}" for name in RATINGS)
-    query = f"select a.id, s.patient_id, s.slice_thickness, s.pixel_spacing, {columns} from annotations a join scans s on s.id = a.scan_id where {where} order by a.id"
+    query = (
+        f"select a.id, s.patient_id, s.slice_thickness, s.pixel_spacing, {columns} "
+        f"from annotations a join scans s on s.id = a.scan_id where {where} order by a.id"
+    )
     return [_outline(row) for row in database().execute(query, values).fetchall()]
 
 
 def _outline(row: tuple[object, ...]) -> Outline:
     number, patient, slice_mm, pixel_mm = row[:4]
-    drawn = database().execute(
-        "select image_z_position, inclusion, coords from contours where annotation_id = ?", (number,)
-    ).fetchall()
+    drawn = (
+        database()
+        .execute("select image_z_position, inclusion, coords from contours where annotation_id = ?", (number,))
+        .fetchall()
+    )
     planes: dict[float, list[tuple[int, NDArray[np.int64]]]] = {}
     for z, inclusion, coords in drawn:
         points = np.asarray([[int(float(v)) for v in line.split(",")[:2]] for line in coords.split("\n") if line])
@@ -79,7 +84,9 @@ def _outline(row: tuple[object, ...]) -> Outline:
     return Outline(int(number), str(patient), mask, z_mm, (int(low[1]), int(low[0])), float(pixel_mm), step, ratings)  # type: ignore[call-overload,arg-type]
 
 
-def _plane(pieces: list[tuple[int, NDArray[np.int64]]], low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _plane(
+    pieces: list[tuple[int, NDArray[np.int64]]], low: NDArray[np.int64], high: NDArray[np.int64]
+) -> NDArray[np.bool_]:
     """The inside of outlines; LIDC's outlines run on the pixels just outside of the nodule."""
     size = tuple(int(v) for v in high - low)
     out = np.zeros(size[::-1], np.bool_)
@@ -117,7 +124,7 @@ class Nodule:
         return [o.volume_mm3 for o in self.outlines]
 
     def centre(self) -> tuple[float, float, float]:
-        """z in mm (the header's), row and column: mean of the readers' middles."""
+        """The mean of the readers' middles: z in mm (the header's), row and column."""
         places = []
         for o in self.outlines:
             k, r, c = (float(v.mean()) for v in np.nonzero(o.mask))

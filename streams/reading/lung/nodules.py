@@ -1,10 +1,9 @@
-"""A chest CT as patches for a net, and what the net says of them as nodules with their sizes."""
+"""A chest CT as measured candidates for a net, and what the net says of them as nodules with their sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +15,17 @@ from streams.errors import ReadingBroken
 from streams.events.reading import Lesion
 from streams.reading.answers import KEY_INSTANCES, Answered, Outputs
 from streams.reading.lung.candidates import Candidates, find_candidates, pyramid_of
+from streams.reading.lung.features import Features, features
 from streams.reading.lung.grid import Axes, Grid, axes_of
 from streams.reading.lung.lungs import Lungs, find_lungs
-from streams.reading.lung.patches import SIDE, Patch, cut, patch_of
+from streams.reading.lung.outlining import outline
+from streams.reading.lung.patches import SIDE, Patch, cut, hounsfield, patch_of
 from streams.reading.lung.sizes import Extent, Share, extent
 from streams.reading.masks import Mask, encode_mask
 from streams.reading.tensors import NoAnatomy
 from streams.reading.volume import Volume
 
 MARKED = 0.5
-NEAR = 4
-"""Cubes from the candidate within which the marked piece must begin."""
 RIM = 2
 """A piece this near to the edge of its patch may go on beyond it."""
 SAME = 0.6
@@ -45,19 +44,21 @@ KNOWN = frozenset({"threshold", "interval", "most", "least_mm"})
 class LungPatches:
     """Candidates of a chest CT as a net's input, with the way back.
 
-    tensor: uint8 `[n, 1, 24, 24, 24]`, grey 0..255 = -1000..275 HU, of cubes of 1, 2 or 4 mm by the candidate's level.
+    measures: float32 `[n, COUNT]`, of the patches. patches: uint8 `[n, 1, 24, 24, 24]`, grey 0..255 = -1000..275 HU,
+        of cubes of 1, 2 or 4 mm by the candidate's level.
     """
 
-    tensor: NDArray[np.uint8]
+    measures: Features
+    patches: NDArray[np.uint8]
     candidates: Candidates
     grids: tuple[Grid, ...]
     lungs: Lungs
     axes: Axes
 
     @property
-    def inputs(self) -> dict[str, NDArray[np.uint8]]:
+    def inputs(self) -> dict[str, Features]:
         """The tensors by input name."""
-        return {"PATCH": self.tensor}
+        return {"MEASURES": self.measures}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +119,13 @@ def lung_patches(volume: Volume, _tensors: Tensors) -> LungPatches:
     if not len(found.index):  # the model is asked about something in any case
         middle = np.asarray([np.asarray(pyramid.grids[0].shape) // 2])
         found = Candidates(middle, np.zeros(1, np.int64), np.zeros(1, np.float32))
-    return LungPatches(cut(pyramid, found), found, pyramid.grids, lungs, axes)
+    patches = cut(pyramid, found)
+    return LungPatches(features(patches, found.level), patches, found, pyramid.grids, lungs, axes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """What the net marked at one candidate."""
+    """What is outlined at one candidate."""
 
     logit: float
     level: int
@@ -146,12 +148,12 @@ def lung_nodules(answer: Answer, outputs: Outputs, prepared: LungPatches, volume
     """Nodules with their sizes, the likeliest first, and one mask of all; the study's logit is the highest one.
 
     Raises:
-        ReadingBroken: the outputs do not have one entry for each patch.
+        ReadingBroken: the output does not have one entry for each candidate.
     """
     rules = rules_of(answer.options)
-    logits, masks = _checked(answer, outputs, len(prepared.tensor))
+    logits = _checked(answer, outputs, len(prepared.measures))
     least = float(np.log(rules.threshold / (1 - rules.threshold)))
-    found = nodules(prepared, volume, logits, masks, least)
+    found = nodules(prepared, volume, logits, least)
     told = [nodule for nodule in found if nodule.extent.diameter_mm >= rules.least_mm][: rules.most]
     notes: tuple[str, ...] = ()
     if len(found) > rules.most:
@@ -167,23 +169,19 @@ def lung_nodules(answer: Answer, outputs: Outputs, prepared: LungPatches, volume
     )
 
 
-def _checked(answer: Answer, outputs: Outputs, count: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
+def _checked(answer: Answer, outputs: Outputs, count: int) -> NDArray[np.float64]:
     logits = np.asarray(outputs[answer.study_logit or "LOGIT"], dtype=np.float64).reshape(-1)
-    masks = np.asarray(outputs[answer.mask or "MASK"])
-    if len(logits) != count or masks.shape != (count, SIDE, SIDE, SIDE):
-        shape = " x ".join(map(str, masks.shape))
-        raise ReadingBroken(f"The model gave {len(logits)} scores and masks of {shape} for {count} patches.")
+    if len(logits) != count:
+        raise ReadingBroken(f"The model gave {len(logits)} scores for {count} candidates.")
     if not np.isfinite(logits).all():
         raise ReadingBroken("The model gave scores that are no numbers.")
-    return logits, masks
+    return logits
 
 
-def nodules(
-    prepared: LungPatches, volume: Volume, logits: NDArray[np.float64], masks: NDArray[Any], least: float
-) -> list[Nodule]:
+def nodules(prepared: LungPatches, volume: Volume, logits: NDArray[np.float64], least: float) -> list[Nodule]:
     """The nodules whose logit is `least` or higher, each once, the likeliest first."""
     order = [int(k) for k in np.argsort(-logits, kind="stable")[:MOST_LOOKED_AT] if logits[k] >= least]
-    pieces = [piece for k in order if (piece := _piece(prepared, k, float(logits[k]), masks[k])) is not None]
+    pieces = [piece for k in order if (piece := _piece(prepared, k, float(logits[k]))) is not None]
     out: list[Nodule] = []
     for group in _grouped(pieces):
         for piece in _best_first(group):
@@ -194,28 +192,24 @@ def nodules(
     return out
 
 
-def _piece(prepared: LungPatches, which: int, logit: float, mask: NDArray[Any]) -> Piece | None:
-    """The marked piece at the middle of a patch; None where the net marks nothing there."""
-    soft = mask.astype(np.float32) / np.float32(255)
-    labels, count = ndimage.label(soft >= MARKED)
-    if not count:
-        return None
-    middle = SIDE // 2
-    at = np.argwhere(labels > 0)
-    away = np.abs(at - middle).max(axis=1)
-    nearest = at[int(away.argmin())]
-    if away.min() > NEAR:
-        return None
-    own = labels == labels[tuple(nearest)]
-    other = ndimage.binary_dilation((labels > 0) & ~own)
-    reach = ndimage.binary_dilation(own, iterations=2) & ~(other & ~own)
+def _piece(prepared: LungPatches, which: int, logit: float) -> Piece | None:
+    """What is outlined at the middle of a patch; None where nothing can be."""
     level = int(prepared.candidates.level[which])
     patch = patch_of(prepared.grids, prepared.candidates, which)
-    cubes = np.argwhere(own)
-    diameter = float((6 * len(cubes) / np.pi) ** (1 / 3)) * patch.grid.step
+    share = outline(hounsfield(prepared.patches[which, 0]), _depth(prepared.lungs, patch))
+    cubes = None if share is None else np.argwhere(share >= MARKED)
+    if share is None or cubes is None or not len(cubes):
+        return None
+    diameter = float((6 * share.sum() / np.pi) ** (1 / 3)) * patch.grid.step
     whole = bool(cubes.min() >= RIM and cubes.max() < SIDE - RIM)
-    centre = patch.grid.at(cubes.mean(axis=0))
-    return Piece(logit, level, patch, np.where(reach, soft, 0).astype(np.float32), centre, diameter, whole)
+    return Piece(logit, level, patch, share, patch.grid.at(cubes.mean(axis=0)), diameter, whole)
+
+
+def _depth(lungs: Lungs, patch: Patch) -> Share:
+    """How many mm a patch's cubes lie inside the closed lungs."""
+    points = np.stack(np.meshgrid(*(patch.grid.axis(k) for k in range(3)), indexing="ij"), axis=-1)
+    at = np.moveaxis(lungs.grid.index_of(points), -1, 0)
+    return np.asarray(ndimage.map_coordinates(lungs.depth, at, order=1, mode="nearest"), dtype=np.float32)
 
 
 def _grouped(pieces: list[Piece]) -> Iterator[list[Piece]]:

@@ -1,4 +1,4 @@
-"""Cuts cubes round candidates for the net, and takes its masks back to the slices."""
+"""Cuts cubes round candidates, and takes outlines on them back to the slices."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Patch:
     grid: Grid
 
     def sampled(self, mask: NDArray[np.float32], points: NDArray[np.float64]) -> NDArray[np.float32]:
-        """The net's mask `[24, 24, 24]` at points in mm, `[..., 3]` (z, y, x); 0 outside of the patch."""
+        """An outline `[24, 24, 24]` at points in mm, `[..., 3]` (z, y, x); 0 outside of the patch."""
         at = np.moveaxis(self.grid.index_of(points), -1, 0)
         return np.asarray(ndimage.map_coordinates(mask, at, order=1, mode="constant", cval=0.0), dtype=np.float32)
 
@@ -41,6 +41,12 @@ def cut(pyramid: Pyramid, candidates: Candidates, side: int = SIDE) -> NDArray[n
             z, y, x = candidates.index[k]
             out[k, 0] = wide[z : z + side, y : y + side, x : x + side]
     return out
+
+
+def hounsfield(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Grey cubes in Hounsfield units."""
+    low, high = GREY_HU
+    return grey.astype(np.float32) * np.float32((high - low) / 255) + np.float32(low)
 
 
 def patch_of(grids: tuple[Grid, ...], candidates: Candidates, which: int, side: int = SIDE) -> Patch:

@@ -43,7 +43,7 @@ SOLID_SHARES = (0.08, 0.62)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Marked:
-    """The net's mask on the volume's voxels: its mean over each (0 to 1), and whether it touches it or nearly does."""
+    """The outline on the volume's voxels: its mean over each (0 to 1), and whether it touches it or nearly does."""
 
     part: Share
     touched: NDArray[np.bool_]
@@ -76,7 +76,7 @@ class Extent:
 
 
 def extent(hu: Hu, axes: Axes, patch: Patch, mask: Share) -> Extent | None:
-    """Measures what the net marked in a patch, `[24, 24, 24]` in 0..1, on the slices; None where nothing is left."""
+    """Measures what is outlined in a patch, `[24, 24, 24]` in 0..1, on the slices; None where nothing is left."""
     box = _box(axes, patch, mask)
     if box is None:
         return None
@@ -123,7 +123,7 @@ def _sizes(axes: Axes, box: Box) -> tuple[float, float, float]:
 
 
 def _marked(patch: Patch, mask: Share, points: NDArray[np.float64], sizes: tuple[float, float, float]) -> Marked:
-    """The net's mask over whole voxels: thick slices reach well beyond the place of their middle."""
+    """The outline over whole voxels: thick slices reach well beyond the place of their middle."""
     layers = [patch.sampled(mask, points + np.asarray([part * sizes[0], 0.0, 0.0])) for part in LAYERS]
     touched = np.max(layers, axis=0)
     for axis, way in ((1, -RIM_MM), (1, RIM_MM), (2, -RIM_MM), (2, RIM_MM)):
@@ -134,10 +134,10 @@ def _marked(patch: Patch, mask: Share, points: NDArray[np.float64], sizes: tuple
 
 
 def _shares(seen: Share, marked: Marked, sizes: tuple[float, float, float]) -> Share:
-    """How much of each voxel is nodule: by its density between lung and nodule, where the net's mask lets it.
+    """How much of each voxel is nodule: by its density between lung and nodule, where the outline lets it.
 
     A voxel at the rim is a mixture, and its density tells the mixture (the lung outside and the nodule inside being
-    known); the mask keeps vessels and the chest wall, which are as dense, out of it.
+    known); the outline keeps vessels and the chest wall, which are as dense, out of it.
     """
     part = marked.part
     near = ndimage.distance_transform_edt(~marked.touched, sampling=sizes)

@@ -17,7 +17,7 @@ from streams.phantom.lattice import Frame
 from streams.phantom.texture import SOFT
 from streams.reading.answers import Answered
 from streams.reading.lung.nodules import LungPatches, lung_nodules, lung_patches, rules_of
-from streams.reading.lung.patches import SIDE, centre_of, patch_of
+from streams.reading.lung.patches import centre_of
 from streams.reading.masks import decode_mask
 from streams.reading.placing import Placing
 from streams.reading.planes import Axes
@@ -26,7 +26,7 @@ from streams.reading.volume import Volume
 
 SIZES = (6.0, 9.0, 14.0, 22.0)
 TENSORS = Tensors(function="lung_patches", inputs={}, outputs={})
-ANSWER = Answer(function="lung_nodules", study_logit="LOGIT", mask="MASK", options={"threshold": 0.5})
+ANSWER = Answer(function="lung_nodules", study_logit="LOGIT", options={"threshold": 0.5})
 
 
 def volume_of(hu: np.ndarray, frame: Frame) -> Volume:
@@ -61,21 +61,14 @@ def middle(nodule: Nodule, volume: Volume) -> np.ndarray:
 
 
 def knowing(prepared: LungPatches, volume: Volume, nodules: tuple[Nodule, ...]) -> dict[str, np.ndarray]:
-    """What a perfect net says: the balls' share of each cube, a high score where the patch's middle is in one."""
-    count = len(prepared.tensor)
-    logits, masks = np.full(count, -6.0, np.float32), np.zeros((count, SIDE, SIDE, SIDE), np.uint8)
+    """What a perfect net says: a high score where the candidate lies in a nodule."""
     points = centre_of(prepared.grids, prepared.candidates)
-    for k in range(count):
-        for nodule in nodules:
-            centre = middle(nodule, volume)
-            if np.linalg.norm(points[k] - centre) > max(0.35 * nodule.diameter_mm, 2.0):
-                continue
-            grid = patch_of(prepared.grids, prepared.candidates, k).grid
-            away = [(grid.axis(axis) - centre[axis]) ** 2 for axis in range(3)]
-            distance = np.sqrt(away[0][:, None, None] + away[1][None, :, None] + away[2][None, None, :])
-            share = np.clip(0.5 - (distance - nodule.diameter_mm / 2) / grid.step, 0, 1)
-            logits[k], masks[k] = 5.0 - abs(np.linalg.norm(points[k] - centre)) / 10, np.rint(share * 255)
-    return {"LOGIT": logits, "MASK": masks}
+    logits = np.full(len(points), -6.0, np.float32)
+    for nodule in nodules:
+        away = np.linalg.norm(points - middle(nodule, volume), axis=1)
+        on = away <= max(0.35 * nodule.diameter_mm, 2.0)
+        logits[on] = 5.0 - away[on] / 10
+    return {"LOGIT": logits}
 
 
 def answered() -> tuple[Answered, Volume, tuple[Nodule, ...]]:
@@ -158,11 +151,11 @@ def test_a_volume_without_lungs_is_refused_in_words() -> None:
 
 
 def test_outputs_of_another_count_are_refused() -> None:
-    """One score and one mask for each patch."""
+    """One score for each candidate."""
     volume, nodules, prepared = chest()
     outputs = knowing(prepared, volume, nodules)
-    with pytest.raises(ReadingBroken, match="patches"):
-        lung_nodules(ANSWER, {"LOGIT": outputs["LOGIT"][1:], "MASK": outputs["MASK"]}, prepared, volume)
+    with pytest.raises(ReadingBroken, match="scores"):
+        lung_nodules(ANSWER, {"LOGIT": outputs["LOGIT"][1:]}, prepared, volume)
 
 
 @pytest.mark.parametrize("options", [{"threshold": 1.5}, {"interval": 3.0}, {"most": "many"}, {"colour": 1.0}])
