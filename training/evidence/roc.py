@@ -43,7 +43,8 @@ class Told:
 def rank(ranking: Ranking) -> list[Figure]:
     """Figures of all cases; of each stratum the AUC against all cases without the finding, and the sensitivity."""
     rows = _rows(ranking, ranking.cases, "")
-    for stratum in sorted({case.stratum for case in ranking.cases if case.label and case.stratum}):
+    kinds = sorted({case.stratum for case in ranking.cases if case.label})
+    for stratum in (kind for kind in kinds if kind and len(kinds) > 1):
         cases = tuple(c for c in ranking.cases if (c.stratum == stratum if c.label else True))
         rows += [row for row in _rows(ranking, cases, stratum) if row.what in {"AUC", "sensitivity"}]
     return rows
