@@ -31,6 +31,8 @@ RIM = 2
 SAME = 0.6
 """Two pieces are of one nodule where their middles are nearer than this share of the larger one's diameter."""
 SAME_MM = 2.5
+LEAST_PART = 0.79
+"""Of the diameter: half of the volume."""
 LEAST_MM = 2.0
 """A smaller ball is no nodule that a slice could show."""
 MOST_LOOKED_AT = 60
@@ -231,8 +233,17 @@ def _same(one: Piece, other: Piece) -> bool:
 
 
 def _best_first(group: list[Piece]) -> list[Piece]:
-    """The finest patch that shows the nodule whole comes first; where none does, the widest."""
-    return sorted(group, key=lambda p: (not p.whole, p.level if p.whole else -p.level, -p.logit))
+    """The finest patch that shows the nodule whole comes first; where none does, the widest.
+
+    A piece with less than half of the volume of another whole one is a part of the nodule: a lobe, a solid core.
+    """
+    largest = max((p.diameter for p in group if p.whole), default=0.0)
+
+    def order(piece: Piece) -> tuple[bool, int, float]:
+        good = piece.whole and piece.diameter >= LEAST_PART * largest
+        return not good, piece.level if good else -piece.level, -piece.logit
+
+    return sorted(group, key=order)
 
 
 def _lesion(number: int, nodule: Nodule, prepared: LungPatches, volume: Volume, rules: Rules) -> Lesion:
