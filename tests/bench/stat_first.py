@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 
-from streams.adapters.kafka_log import KafkaLog
-from streams.phantom.stamping import stamp_all
+from streams.adapters.contract_files import ModelFolder, read_models
+from streams.adapters.dicom_pixels import DicomPixels
+from streams.adapters.object_folder import ObjectFolder
+from streams.adapters.triton_server import TritonServer
+from streams.events.reading import ReadingAnswered, ReadingRequested
+from streams.phantom.cases import Case, demo_cases
 from streams.phantom.writing import write_case
-from streams.runtime.sending import order_for
-from streams.runtime.settings import Settings, shipped
-from streams.runtime.wiring import addresses
-from tests.bench.latency import files_of, stored
-from tests.bench.listening import Subscriber, Told, listening
-from tests.bench.models import demo_cases, painted
+from streams.runtime.preparing import Preparing
+from streams.runtime.reader import Reader
+from streams.runtime.settings import YIELD_S, shipped
+from streams.runtime.turns import RightOfWay
+from tests.bench.models import painted, triton_with
 from tests.bench.table import Section, ms, quantile
+from tests.support.reading_files import series_in
 
-MODEL, PART_S, CHESTS = "many_rows", 2.0, 8
-PATIENCE_S = 60.0
+MODEL, PART_S = "many_rows", 2.0
 CONTRACT = """
 schema = 1
 name = "many_rows"
@@ -86,109 +90,147 @@ class TritonPythonModel:
         return answers
 '''
 NOTES = (
-    "The shipped model on a phantom head with a bleed, ordered stat, one after the other. Busy: two reading processes",
-    f"with a backlog of chests for a model that computes for {PART_S:g} s a row, one row a call, so that both cores",
-    "compute all the time. Without the right of way (WETREAD_YIELD_S=0) the head shares the cores with them to its",
-    "end; with it, it waits for the part that is being computed, at most. Last slice stored to alert readable.",
+    "The shipped model reads a phantom head, from stored files to the answer, one after the other. Busy: two readers",
+    f"go on reading chests for a model of two instances that computes {PART_S:g} s a row, one row a call, so that both",
+    "cores compute all the time. With the right of way the head waits at most for the parts that are being computed;",
+    "without it (WETREAD_YIELD_S=0) it shares the cores with them to its end. `parts beside it` is how many parts of",
+    "chests were begun while a head was being read.",
 )
 
 
 @dataclass(slots=True)
-class Trial:
-    """A running stack, and studies to send to it."""
+class Desk:
+    """Readers as in processes of their own, on one Triton.
 
-    settings: Settings
-    subscriber: Subscriber
-    folder: Path
-    numbers: Iterator[int] = field(default_factory=count)
+    Attributes:
+        begun: parts of chests that were asked for.
+    """
 
-    def chests(self) -> None:
-        """A backlog for both cores."""
-        chest = painted_case("chest")  # painted before the stack was started
-        for _ in range(CHESTS):
-            self._send(chest)
+    triton: str
+    models: Mapping[str, ModelFolder]
+    objects: ObjectFolder
+    way: Path
+    longest_s: float
+    begun: int = 0
+    numbers: count[int] = field(default_factory=count)
+    moved: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    def stat_head(self) -> Told:
-        """One head, to its alert."""
-        studies = self._send(painted_case("head"), stat=True)
-        self.subscriber.wait_for(studies, PATIENCE_S)
-        (told,) = self.subscriber.told(sorted(studies))
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[tuple[Reader, RightOfWay]]:
+        """One reader and its way."""
+        way = RightOfWay(self.way, self.longest_s)
+
+        async def turn(request: ReadingRequested) -> None:
+            await way.turn(request)
+            async with self.moved:
+                self.begun += request.model == MODEL
+                self.moved.notify_all()
+
+        async with DicomPixels(self.objects) as pixels, TritonServer(self.triton, self.models) as server:
+            preparing = Preparing(self.objects, pixels)
+            yield Reader(self.objects, preparing, server, self.models, time.monotonic, turn), way
+
+    async def until(self, begun: int) -> None:
+        """So many parts have been asked for."""
+        async with self.moved:
+            await self.moved.wait_for(lambda: self.begun >= begun)
+
+    async def read(self, by: tuple[Reader, RightOfWay], request: ReadingRequested) -> ReadingAnswered:
+        """One answer."""
+        reader, way = by
+        async with way.reading(request):
+            said = await reader.read(replace(request, reading=f"{request.reading}/{next(self.numbers)}"))
+        assert isinstance(said, ReadingAnswered), said
+        return said
+
+    async def chests(self, request: ReadingRequested) -> None:
+        """One after the other, until cancelled."""
+        async with self.reading() as by:
+            while True:
+                await self.read(by, request)
+
+    async def heads(self, request: ReadingRequested, many: int) -> list[tuple[float, int]]:
+        """Seconds of each, and the parts that chests began meanwhile."""
+        told = []
+        async with self.reading() as by:
+            for _ in range(many):
+                before, began = self.begun, time.monotonic()
+                await self.read(by, request)
+                told.append((time.monotonic() - began, self.begun - before))
         return told
 
-    def _send(self, paths: list[Path], *, stat: bool = False) -> set[str]:
-        number = next(self.numbers)
-        (wave,) = stamp_all([paths], self.folder / str(number), f"stat-first-{id(self)}-{number}")
-        files = files_of(wave)
-        if stat:
-            asyncio.run(self._order(files))
-        stored(self.settings, files)
-        return {file.study for file in files}
 
-    async def _order(self, files: list) -> None:
-        async with KafkaLog(addresses(self.settings).kafka) as log:
-            await order_for(log, self.settings, files, "stat")
+def requests(objects: ObjectFolder) -> tuple[ReadingRequested, ReadingRequested]:
+    """A stat head and a routine chest."""
+    asked = []
+    for kind, model in (("head", "ich_ct"), ("chest", MODEL)):
+        case = [c for c in demo_cases() if c.kind == kind and (c.quirk, c.codec) == ("none", "none")][-1]
+        (series,) = series_in(painted(f"case-{case.number:02d}", partial(_write, case)), objects)
+        asked.append(series.request(objects, model))
+    return asked[0], replace(asked[1], lane="routine", priority="routine")
 
 
-def painted_case(kind: str) -> list[Path]:
-    """A study of the demo: a chest, or a head that is owed an alert."""
-    fit = [c for c in demo_cases() if c.kind == kind and (c.quirk, c.codec) == ("none", "none")]
-    case = next(c for c in reversed(fit) if kind == "chest" or c.expect_alert)
-    return painted(f"case-{case.number:02d}", partial(_write, case))
-
-
-def _write(case, folder: Path) -> None:
+def _write(case: Case, folder: Path) -> None:
     write_case(case, folder)
 
 
-@contextmanager
-def trial(folder: Path, yield_s: int) -> Iterator[Trial]:
-    """A stack with two readers, the shipped head model and the slow one."""
-    for kind in ("head", "chest"):
-        painted_case(kind)
-    models = folder / "models"
-    if not models.exists():
-        (models / MODEL / "1").mkdir(parents=True)
-        (models / MODEL / "contract.toml").write_text(CONTRACT)
-        (models / MODEL / "config.pbtxt").write_text(CONFIG)
-        (models / MODEL / "1" / "model.py").write_text(CODE % {"seconds": PART_S})
-        (models / "ich_ct").symlink_to(shipped("triton_models") / "ich_ct")
-    told = {"WETREAD_READERS": "2", "WETREAD_YIELD_S": str(yield_s)}
-    with listening(models, told) as (settings, subscriber), tempfile.TemporaryDirectory(dir=folder) as files:
-        yield Trial(settings, subscriber, Path(files))
+def write_models(models: Path) -> Path:
+    """The shipped head model and the slow one."""
+    (models / MODEL / "1").mkdir(parents=True)
+    (models / MODEL / "contract.toml").write_text(CONTRACT)
+    (models / MODEL / "config.pbtxt").write_text(CONFIG)
+    (models / MODEL / "1" / "model.py").write_text(CODE % {"seconds": PART_S})
+    (models / "ich_ct").symlink_to(shipped("triton_models") / "ich_ct")
+    return models
 
 
 def run(quick: bool) -> Section:
-    """Alone and beside chests with the right of way on one stack, without it on another."""
-    heads = 2 if quick else 6
+    """Alone, beside chests with the right of way, and without it."""
     with tempfile.TemporaryDirectory(prefix="wetread-bench-") as name:
-        with trial(Path(name), 20) as stack:
-            stack.stat_head()
-            alone = [stack.stat_head() for _ in range(heads)]
-            stack.chests()
-            yielding = [stack.stat_head() for _ in range(heads)]
-        with trial(Path(name), 0) as stack:
-            stack.stat_head()
-            stack.chests()
-            sharing = [stack.stat_head() for _ in range(heads)]
+        objects = ObjectFolder(Path(name) / "objects", reserve=0)
+        asked = requests(objects)
+        models = write_models(Path(name) / "models")
+        with triton_with(models) as running:
+            desk = Desk(running.address, read_models(models), objects, Path(name) / "right-of-way", YIELD_S)
+            told = asyncio.run(_told(desk, asked, 2 if quick else 8))
+    alone = quantile([seconds for seconds, _ in told["nobody else"]], 0.5)
     return Section(
         name="stat-first",
         title="A stat head while both cores read chests",
         goal=f"it waits behind at most one part of a reading (here {PART_S:g} s).",
-        columns=("", "p50", "longest", "pixels p50", "model p50", "over alone, p50"),
-        rows=tuple(
-            _row(what, told, alone)
-            for what, told in (
-                ("nobody else", alone),
-                ("chests, with the right of way", yielding),
-                ("chests, without it", sharing),
-            )
-        ),
+        columns=("", "p50", "longest", "over alone, p50", "parts beside it"),
+        rows=tuple(_row(what, heads, alone) for what, heads in told.items()),
         notes=NOTES,
     )
 
 
-def _row(what: str, told: list[Told], alone: list[Told]) -> tuple[str, ...]:
-    whole, longest = (quantile([t.whole for t in told], share) for share in (0.5, 1.0))
-    parts = [quantile([getattr(t, part) for t in told], 0.5) for part in ("pixels", "model")]
-    over = whole - quantile([t.whole for t in alone], 0.5)
-    return (what, *(ms(value) for value in (whole, longest, *parts, over)))
+async def _told(
+    desk: Desk, asked: tuple[ReadingRequested, ReadingRequested], many: int
+) -> dict[str, list[tuple[float, int]]]:
+    head, chest = asked
+    told = {"nobody else": await desk.heads(head, many)}
+    print(f"  nobody else: {told}", flush=True)
+    for what, longest_s in (("chests, with the right of way", YIELD_S), ("chests, without it", 0)):
+        desk.longest_s = longest_s
+        async with AsyncExitStack() as stack:
+            reading = [asyncio.create_task(desk.chests(chest)) for _ in range(2)]
+            stack.push_async_callback(_ended, reading)
+            begun = desk.begun
+            await desk.until(begun + 4)  # both compute: each has asked for its pixels and for a part
+            told[what] = await desk.heads(head, many)
+        print(f"  {what}: {told[what]}", flush=True)
+    return told
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _row(what: str, heads: list[tuple[float, int]], alone: float) -> tuple[str, ...]:
+    middle, longest = (quantile([seconds for seconds, _ in heads], share) for share in (0.5, 1.0))
+    beside = sum(parts for _, parts in heads)
+    return what, ms(middle), ms(longest), ms(middle - alone), f"{beside} in {len(heads)} heads"
