@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MOST_LINES = 15
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(not BENCH.python.is_file(), reason="the parts are not fetched: make setup")
 def test_a_model_is_added_by_the_lines_that_contributing_shows(tmp_path: Path) -> None:
     """The TOML and the commands are at most 15 lines; after them the model stands there, checked, in role shadow."""
@@ -35,7 +36,7 @@ def test_a_model_is_added_by_the_lines_that_contributing_shows(tmp_path: Path) -
         command = [sys.executable, "-m", "streams.cli.main", *arguments]
         environment = {**kept, "WETREAD_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
         ended = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250, check=False
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=400, check=False
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
     store = ModelStore(tmp_path / "home" / "models", ROOT / "triton_models")
