@@ -44,6 +44,8 @@ HEADER_PARTS: dict[str, tuple[str, ...]] = {
 TOLD_BY_SCALE = 200.0
 """HU: a scale that is off by more makes nonsense of whatever is measured in Hounsfield units."""
 AIR_PIXELS = 500
+AIR_SPREAD_HU = 60.0
+"""Air is even; a lung that the field's edge cuts open is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,10 @@ def _air(look: Look, body: Body) -> float | None:
     """How far the air round the patient is from -1000 HU; None where none is shown."""
     outside = ~ndimage.binary_dilation(body.body, IN_PLANE, iterations=3)
     air = look.hu[outside & (look.hu > DARKEST + 1) & (look.hu < -700)]
-    return float(np.median(air)) + 1000 if len(air) >= AIR_PIXELS else None
+    if len(air) < AIR_PIXELS:
+        return None
+    low, middle, high = np.percentile(air, [25, 50, 75])
+    return float(middle) + 1000 if high - low <= AIR_SPREAD_HU else None
 
 
 def _judge_part(seen: _Seen, facts: SeriesFacts, needs: Needs, bench: Bench) -> bool:
