@@ -21,10 +21,9 @@ from keeping import kept  # noqa: E402
 from net import PLAIN_READER, Reader, nets_of  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from phantom_trials import made, planned  # noqa: E402
-from pool import RUNS  # noqa: E402
 from scipy.special import expit  # noqa: E402
 from scores import Read, Scored, by_onnx, ct_ich_cases, lone_cases, slabs_and_labels  # noqa: E402
-from train import fold_of  # noqa: E402
+from train import fold_of, pair_of  # noqa: E402
 from trials import VolumeRow, volumes  # noqa: E402
 
 from streams.phantom.bleeds import Order  # noqa: E402
@@ -63,16 +62,16 @@ def finding() -> tuple[float, tuple[float, float]]:
 def picture(number: int) -> Picture:
     """The slab that its unseen net holds most like a bleed, with the mask."""
     tensor, _ = slabs_and_labels(number)
-    reader = Reader(nets_of([weights_for(number)]), PLAIN_READER).eval()
+    reader = Reader(nets_of(weights_for(number)), PLAIN_READER).eval()
     with torch.inference_mode():
         lone, masks, _ = reader.seen(torch.from_numpy(tensor))
     top = int(lone.argmax())
     return Picture(grey=tensor[top, 1], found=np.kron(masks[top].numpy() > 0, np.ones((2, 2))) > 0)
 
 
-def weights_for(number: int) -> Path:
-    """Of the net that never saw this patient."""
-    return RUNS / f"fold{_folds()[number]}.pt"
+def weights_for(number: int) -> list[Path]:
+    """Of the nets that never saw this patient."""
+    return pair_of(_folds()[number])
 
 
 @cache
@@ -86,7 +85,7 @@ def studies(scored: list[Scored], ab: tuple[float, float]) -> tuple[Case, ...]:
     """CT-ICH's patients, calibrated."""
     return tuple(
         Case(name=f"CT-ICH {c.name}", group=c.group, label=c.label, score=float(expit(ab[0] * c.score + ab[1])),
-             picture=partial(picture, int(c.name)) if weights_for(int(c.name)).exists() else None)
+             picture=partial(picture, int(c.name)) if all(w.exists() for w in weights_for(int(c.name))) else None)
         for c in scored if c.table == "ct_ich_study"
     )  # fmt: skip
 

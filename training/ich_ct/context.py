@@ -22,11 +22,10 @@ PLAIN = Context()
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a patient's unseen net says: lone slice scores, mm2 inside the skull, mask cells marked, slice truth."""
+    """What a patient's unseen nets say: lone slice scores, mm2 inside the skull; and which slices show a bleed."""
 
     lone: NDArray[np.float32]
     inside: NDArray[np.float32]
-    marked: NDArray[np.float32]
     bleeds: NDArray[np.bool_]
     fold: int
 
@@ -43,9 +42,9 @@ def slice_scores(seen: Seen, context: Context) -> Floats:
 
 
 def of_study(seen: Seen, context: Context) -> Floats:
-    """Features of the study `[4]`."""
+    """Features of the study `[3]`."""
     scores = torch.from_numpy(slice_scores(seen, context).astype(np.float32))
-    return study_features(scores, torch.from_numpy(seen.marked)).numpy().astype(np.float64)
+    return study_features(scores).numpy().astype(np.float64)
 
 
 def study_score(seen: Seen, context: Context) -> float:

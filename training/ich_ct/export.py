@@ -12,9 +12,10 @@ import torch
 from net import Context, Reader, nets_of
 from numpy.typing import NDArray
 from pool import RUNS
-from train import FOLDS
+from train import HALVES, pair_of
 
 FOLDER = Path(__file__).parents[2] / "triton_models" / "ich_ct"
+SHIPPED = [path for fold in range(HALVES) for path in pair_of(fold)]
 OUTPUTS = ["SLICE_LOGIT", "MASK", "STUDY_LOGIT"]
 OPSET = 17  # the oldest ONNX Runtime met is that of Triton's 24.10 container
 IR_VERSION = 8
@@ -61,5 +62,5 @@ def export(weights: list[Path]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, nargs="+", default=[RUNS / f"fold{k}.pt" for k in range(FOLDS)])
+    parser.add_argument("--weights", type=Path, nargs="+", default=SHIPPED)
     export(parser.parse_args().weights)

@@ -13,8 +13,6 @@ WIDTHS = (16, 32, 64, 112)
 TOP_PIXELS = 15  # 60 mm2 of the 2 mm grid: what a slice's score is the mean of
 LEAST_INSIDE = 300.0  # mm2 of brain under which a slice is not scored
 NO_BRAIN = -12.0
-SLICE_FEATURES, STUDY_FEATURES = 6, 4
-MARKED_CELLS = 4.0  # of 4 mm2: what is added to the marked area before its logarithm
 
 
 def block(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
@@ -73,11 +71,10 @@ def slice_features(lone: Tensor, inside_mm2: Tensor) -> Tensor:
     return torch.stack([lone, near, far, highest, size, torch.exp(-size / 0.15)], 1)
 
 
-def study_features(slices: Tensor, marked: Tensor) -> Tensor:
-    """Of the study `[4]`: the highest slice, the mean of the highest two and of five, log of the marked area."""
+def study_features(slices: Tensor) -> Tensor:
+    """Of the study `[3]`: the highest slice, the mean of the highest two, and of five."""
     top = torch.cat([slices, slices.min().reshape(1).expand(4)]).topk(5, 0)[0]
-    area = torch.log(marked.sum() + MARKED_CELLS)
-    return torch.stack([top[0], top[:2].mean(0), top.mean(0), area])
+    return torch.stack([top[0], top[:2].mean(0), top.mean(0)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,7 @@ class Context:
 
     slice_weights: tuple[float, ...] = (0.5, 0.5, 0.0, 0.0, 0.0, 0.0)
     slice_bias: float = 0.0
-    study_weights: tuple[float, ...] = (0.0, 1.0, 0.0, 0.0)
+    study_weights: tuple[float, ...] = (0.0, 1.0, 0.0)
     study_bias: float = 0.0
 
     def save(self, path: Path) -> None:
@@ -131,8 +128,7 @@ class Reader(nn.Module):
         lone, masks, inside = self.seen(head)
         slices = slice_features(lone, inside) @ self.slice_weights + self.slice_bias
         slices = torch.where(inside < LEAST_INSIDE, torch.full_like(slices, NO_BRAIN), slices)
-        marked = (masks > 0).float().flatten(1).sum(1)
-        study = study_features(slices, marked) @ self.study_weights + self.study_bias
+        study = study_features(slices) @ self.study_weights + self.study_bias
         return slices, torch.sigmoid(masks), study.reshape(1)
 
 

@@ -21,7 +21,7 @@ from keeping import kept
 from net import PLAIN_READER, Reader, nets_of
 from numpy.typing import NDArray
 from pool import RUNS
-from train import FOLDS, fold_of
+from train import FOLDS, fold_of, pair_of
 
 from streams.reading.tensors import HeadSlabs, NoAnatomy, head_slabs
 
@@ -79,16 +79,14 @@ def by_onnx() -> Read:
 
 
 def seen_by_unseen() -> dict[int, Seen]:
-    """Per CT-ICH patient what the net says that never saw the patient; kept in runs/ beside the weights."""
+    """Per CT-ICH patient what the nets say that never saw the patient: the fold's and the half's it began with."""
     folds = fold_of(patients())
     out: dict[int, Seen] = {}
     for fold in range(FOLDS):
-        weights = RUNS / f"fold{fold}.pt"
-        if not weights.exists():
-            continue
-        reader = Reader(nets_of([weights]), PLAIN_READER).eval()
+        weights = pair_of(fold)
+        reader = Reader(nets_of(weights), PLAIN_READER).eval()
         for number in (n for n, f in folds.items() if f == fold):
-            out[number] = _kept(number, fold, reader, weights.stat().st_mtime)
+            out[number] = _kept(number, fold, reader, max(w.stat().st_mtime for w in weights))
     return dict(sorted(out.items()))
 
 
@@ -98,11 +96,10 @@ def _kept(number: int, fold: int, reader: Reader, since: float) -> Seen:
     if not path.exists() or path.stat().st_mtime < since:
         tensor, labels = slabs_and_labels(number)
         with torch.inference_mode():
-            lone, masks, inside = (t.numpy() for t in reader.seen(torch.from_numpy(tensor)))
-        marked = (masks > 0).sum((1, 2)).astype(np.float32)
-        np.savez(path, lone=lone, inside=inside, marked=marked, labels=labels)
+            lone, _, inside = (t.numpy() for t in reader.seen(torch.from_numpy(tensor)))
+        np.savez(path, lone=lone, inside=inside, labels=labels)
     with np.load(path) as found:
-        return Seen(found["lone"], found["inside"], found["marked"], found["labels"].any(1), fold)
+        return Seen(found["lone"], found["inside"], found["labels"].any(1), fold)
 
 
 def slabs_and_labels(number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

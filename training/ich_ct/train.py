@@ -1,7 +1,8 @@
-"""Trains one net on all patients but one fold, on which it is judged; the nets together are what is shipped.
+"""Trains one net on all patients but one fold, on which it is judged.
 
 First two nets, each on half of the folds; then one net for each fold, which begins with the half that never saw the
 fold's patients. So the four share most of their work, and still no net has seen the patients that it is judged on.
+A pair of both speaks by its mean; the pairs of two folds, which together have seen everybody, are what is shipped.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ def fold_of(numbers: list[int]) -> dict[int, int]:
         for place, number in enumerate(rng.permutation(group)):
             out[int(number)] = place % FOLDS
     return out
+
+
+def pair_of(fold: int) -> list[Path]:
+    """The two nets that never saw the fold's patients; their mean is judged, and what is shipped is two such pairs."""
+    return [RUNS / f"half{fold % HALVES}.pt", RUNS / f"fold{fold}.pt"]
 
 
 def loss_of(logits: Tensor, mask: Tensor, weight: Tensor, label: Tensor) -> tuple[Tensor, list[float]]:
@@ -76,7 +82,7 @@ class Course:
 
 
 HALF = Course(600, RATE)
-FOLD = Course(420, 0.6 * RATE)
+FOLD = Course(760, 0.6 * RATE)
 
 
 def train(draw: Draw, net: SlabNet, course: Course, keep: Path) -> SlabNet:
