@@ -65,7 +65,7 @@ def cross_validated() -> tuple[dict[str, object], tuple[float, float], float, fl
     scale = platt(truth, study)
     line, rule = threshold_of(truth, study)
     near = float(calibrated(np.asarray(line), scale)) * 1000
-    threshold = (np.floor(near) if rule.startswith("highest") else np.ceil(near)) / 1000
+    threshold = float(np.floor(near) if rule.startswith("highest") else np.ceil(near)) / 1000
     chance = calibrated(study, scale)
     pointed = [_near_top(t, s) for t, s in groups if t.any()]
     slice_line = float(np.quantile(every[1][~every[0]], SLICE_SPECIFICITY))
