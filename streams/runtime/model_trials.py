@@ -136,7 +136,7 @@ async def _one(model: ModelFolder, bench: Bench, preparing: Preparing, request: 
     figures |= {f"{q.name} {q.unit}": round(q.value, 3) for q in answered.quantities}
     said = ", ".join(f"{key} {value:g}" for key, value in figures.items())
     return Tried(
-        series=name, ok=not faults, says="; ".join(faults) or said, seconds=round(seconds, 2),
+        series=name, ok=not faults, says="; ".join((*faults, said)), seconds=round(seconds, 2),
         pixels_seconds=round(pixels, 2), megabytes=trial.megabytes, figures=figures,
     )  # fmt: skip
 

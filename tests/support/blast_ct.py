@@ -51,7 +51,7 @@ name = "intracranial_haemorrhage"
 threshold = 0.5
 code = { scheme = "SCT", value = "1386000", meaning = "Intracranial hemorrhage" }
 [limits]
-deadline_s = 120
+deadline_s = 300
 """
 """What its makers say: 1 or 2 mm, -15 to 100 HU as -1 to 1, 40 voxels lost on each side, answers of 15 k voxels."""
 
