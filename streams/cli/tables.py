@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -92,7 +93,7 @@ def outcomes(rows: Iterable[Mapping[str, Any]]) -> Table:
         scores = " ".join(f"{f['score']:.2f}" for f in row["findings"] if f["role"] == "live")
         later = f" (revision {revision})" if revision > 1 else ""
         why = f"\n{row['reason']}" if row["reason"] and row["outcome"] != "analysed" else _beside(row["findings"])
-        grown = "".join(f"\n{g['said']}" for g in row.get("growth", ()) if g["compared"])
+        grown = "".join(f"\n{_short(g['said'])}" for g in row.get("growth", ()) if g["compared"])
         seconds, model = times["seconds_to_alert"], times["model_seconds"]
         table.add_row(
             Text.assemble(name, later, (why, "dim"), grown),
@@ -113,6 +114,11 @@ def _beside(findings: Iterable[Mapping[str, Any]]) -> str:
             score = f"{finding['name'].replace('_', ' ')} {finding['score']:.2f}"
             lines.append(f"\n{shadow}{', '.join(part for part in (score, finding['measured']) if part)}")
     return "".join(lines)
+
+
+def _short(sentence: str) -> str:
+    """A growth sentence without classes and reservations, which `wetread why` tells in full."""
+    return re.sub(r" \((?:[^()]|\([^()]*\))*\)", "", sentence.partition("; read in spite of")[0])
 
 
 def receipts(rows: Iterable[Mapping[str, Any]]) -> Table:

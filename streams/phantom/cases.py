@@ -8,7 +8,7 @@ from typing import Literal
 
 Outcome = Literal["analysed", "ineligible", "rejected", "failed", "deadletter"]
 Priority = Literal["routine", "urgent", "stat"]
-Kind = Literal["head", "chest", "mr", "scout", "garbage"]
+Kind = Literal["head", "chest", "mammogram", "mr", "scout", "garbage"]
 Quirk = Literal["none", "late", "twice", "gap", "tilted", "truncated", "thin and thick"]
 Codec = Literal["none", "jpeg-ls", "jpeg-2000"]
 Maker = Literal["ge", "siemens", "philips", "canon"]
@@ -39,6 +39,8 @@ class Case:
     patient: str = ""
     """Cases of one word are of one patient, in name too; empty: of a patient of its own."""
     years_ago: int = 0
+    nodules_mm: tuple[float, ...] = ()
+    """Diameters of the nodules in a chest; equal places for cases of one person."""
     seed: int = 7
 
     @property
@@ -73,7 +75,8 @@ def demo_cases(seed: int = 7) -> tuple[Case, ...]:
         Case(3, "head, stat, no bleed", "head", "stat", two, "siemens"),
         Case(4, "epidural 18 ml, JPEG-LS, routine", "head", "routine", three, "canon", "epidural", 18.0,
              codec="jpeg-ls"),
-        Case(5, "chest CT, routine", "chest", "routine", one, "siemens", expect_outcome="ineligible"),
+        Case(5, "chest CT a year ago, routine", "chest", "routine", one, "siemens", patient="grown", years_ago=1,
+             nodules_mm=(8.0, 7.0)),
         Case(6, "subdural 24 ml, stat", "head", "stat", one, "ge", "subdural", 24.0),
         Case(7, "subarachnoid 14 ml, JPEG 2000, routine", "head", "routine", four, "philips", "subarachnoid", 14.0,
              codec="jpeg-2000"),
@@ -90,7 +93,10 @@ def demo_cases(seed: int = 7) -> tuple[Case, ...]:
              expect_outcome="rejected", also_right=("failed",)),
         Case(15, "brain MR, routine", "mr", "routine", two, "siemens", expect_outcome="ineligible"),
         Case(16, "scout and dose report, routine", "scout", "routine", one, "canon", expect_outcome="ineligible"),
-        Case(17, "no DICOM", "garbage", "routine", one, "ge", expect_outcome="deadletter"),
+        Case(17, "chest CT, a nodule has grown, routine", "chest", "routine", one, "siemens", patient="grown",
+             nodules_mm=(12.0, 7.0)),
+        Case(18, "mammography, routine", "mammogram", "routine", two, "ge"),
+        Case(19, "no DICOM", "garbage", "routine", one, "ge", expect_outcome="deadletter"),
     )  # fmt: skip
     return tuple(_seeded(case, seed) for case in cases)
 

@@ -11,12 +11,14 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLossless
 
 from streams.phantom import bleeds, vendors
+from streams.phantom.breast import Machine, woman_of
 from streams.phantom.cases import Case
-from streams.phantom.chest import chest_ct, chest_frame
+from streams.phantom.chest import Nodule, chest_with_nodules, free_places, nodule_frame
 from streams.phantom.dicom import Series, Study, ct_slices, localizer, mr_slices, uid_of
 from streams.phantom.dose import dose_report
 from streams.phantom.head import Scan, anatomy, measured, scanned, standard_frame
 from streams.phantom.lattice import Frame, Lattice
+from streams.phantom.mammography import mammography
 from streams.phantom.mr import brain_mr, mr_frame
 from streams.phantom.painter import render
 from streams.phantom.person import person_of
@@ -55,22 +57,28 @@ def study_of(case: Case) -> Study:
     who = case.seed - case.number + 100 + sum(case.patient.encode()) % 800 if case.patient else case.seed
     rng = np.random.default_rng((who, 9))
     age = int(rng.integers(24, 90))
-    about = {"head": "CT HEAD W/O CONTRAST", "chest": "CT CHEST W/O CONTRAST", "mr": "MR BRAIN W/O CONTRAST"}
+    about = {
+        "chest": "CT CHEST W/O CONTRAST",
+        "mr": "MR BRAIN W/O CONTRAST",
+        "mammogram": "MAMMOGRAM SCREENING",
+    }
     vendor = MAKERS[case.maker]
     if case.kind == "mr":
         vendor = replace(vendor, model="MAGNETOM Avanto", software="syngo MR B17")
+    if case.kind == "mammogram":
+        vendor = replace(vendor, model="Senographe Pristina", software="PRISTINA 1.2")
     return Study(
         uid=uid_of("study", case.seed),
         patient_name=f"PHANTOM^{case.patient.upper() or NAMES[(case.number - 1) % len(NAMES)]}",
         patient_id=f"PHANTOM-{who:06d}",
         birth_date=f"{2026 - age}0101",
-        sex=str(rng.choice(("F", "M"))),
+        sex="F" if case.kind == "mammogram" else str(rng.choice(("F", "M"))),
         age=f"{age - case.years_ago:03d}Y",
         accession=f"WR{case.seed:08d}",
         date=f"{2026 - case.years_ago}0302",
         time=f"{8 + case.number // 4:02d}{case.number % 4 * 14:02d}00",
         description=about.get(case.kind, "CT HEAD W/O CONTRAST"),
-        body_part="CHEST" if case.kind == "chest" else "HEAD",
+        body_part={"chest": "CHEST", "mammogram": "BREAST"}.get(case.kind, "HEAD"),
         vendor=vendor,
     )
 
@@ -79,9 +87,10 @@ def make(case: Case) -> Made:
     """The case's datasets. A case that is no DICOM has none."""
     study = study_of(case)
     if case.kind == "chest":
-        chest = chest_ct(case.seed, chest_frame(), Scan(SOFT, 11.0, case.seed))
-        series = Series(2, "CHEST 5.0 LUNG", study.vendor.bone_kernel, "CHEST ROUTINE")
-        return Made((tuple(ct_slices(study, series, chest, chest_frame())),), None)
+        return Made((tuple(_chest(case, study)),), None)
+    if case.kind == "mammogram":
+        views, _percent = mammography(study, woman_of(case.person, dense=0.3), Machine(label=False))
+        return Made((tuple(views),), None)
     if case.kind == "mr":
         signal = brain_mr(person_of(case.person), mr_frame(), Scan(SOFT, 14.0, case.seed))
         series = Series(3, "t2_tse_tra", "", "BRAIN ROUTINE")
@@ -93,6 +102,15 @@ def make(case: Case) -> Made:
     if case.kind == "garbage":
         return Made((), None)
     return _thin_and_thick(case, study) if case.quirk == "thin and thick" else _head(case, study)
+
+
+def _chest(case: Case, study: Study) -> list[Dataset]:
+    """The person's chest; another year it lies a little higher or lower in the scanner."""
+    frame = nodule_frame(low=0.9 * case.years_ago)
+    places = free_places(case.person, len(case.nodules_mm))
+    nodules = [Nodule(place, mm) for place, mm in zip(places, case.nodules_mm, strict=True)]
+    chest = chest_with_nodules(case.person, nodules, frame, Scan(SOFT, 14.0, case.seed))
+    return ct_slices(study, Series(2, "CHEST 2.5 LUNG", study.vendor.kernel, "CHEST ROUTINE"), chest, frame)
 
 
 @lru_cache(maxsize=1)

@@ -178,8 +178,8 @@ def evidence() -> Evidence:
     least = float((logit(threshold()) - ab[1]) / ab[0])
     return Evidence(
         judged=(
-            Detection(about="inserted nodules, each scan by nets that never saw it", data=INSERTED, threshold=threshold(),
-                      scans=froc(rounds, ab)),
+            Detection(about="inserted nodules, each scan by nets that never saw it", data=INSERTED,
+                      threshold=threshold(), scans=froc(rounds, ab)),
             Detection(about="real nodules of 6 mm and more that 3 of 4 readers drew (LIDC) or were segmented (QIN)",
                       data=LIDC, threshold=threshold(), scans=froc([r for r in readings if not r["inserted"]], ab)),
             candidates(readings, ab),

@@ -208,7 +208,7 @@ def real(readings: list[dict[str, Any]], least: float) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Writes figures.json, at the contract's threshold, and calibration.json; says the lowest threshold that would do."""
+    """Writes figures.json and calibration.json; says the lowest threshold that does."""
     rounds, readings = pooled(), judged()
     a, b = platt(rounds)
     threshold = float(tomllib.loads(CONTRACT.read_text())["finding"]["threshold"])

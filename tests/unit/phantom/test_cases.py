@@ -34,7 +34,7 @@ def quick(monkeypatch: pytest.MonkeyPatch):
 def test_the_demo_has_every_study_that_it_promises() -> None:
     """All five kinds of bleed from 3 to 60 ml, all priorities, each quirk, both codecs, each foreign kind."""
     cases = demo_cases()
-    assert len(cases) == 17
+    assert len(cases) == 19
     assert {case.bleed for case in cases if case.bleed} == set(KINDS)
     volumes = [case.ml for case in cases if case.ml is not None]
     assert (min(volumes), max(volumes)) == (3.0, 60.0)
@@ -42,7 +42,7 @@ def test_the_demo_has_every_study_that_it_promises() -> None:
     assert any(case.priority == "stat" and case.bleed is None for case in cases)
     assert set(BY_QUIRK) == {"none", "late", "twice", "gap", "tilted", "truncated", "thin and thick"}
     assert {case.codec for case in cases} == {"none", "jpeg-ls", "jpeg-2000"}
-    assert {case.kind for case in cases} == {"head", "chest", "mr", "scout", "garbage"}
+    assert {case.kind for case in cases} == {"head", "chest", "mammogram", "mr", "scout", "garbage"}
     assert len({case.maker for case in cases}) == 4
     assert len({case.name for case in cases}) == len(cases)
 
@@ -54,10 +54,12 @@ def test_an_alert_is_owed_for_each_read_bleed_over_5_ml_and_for_nothing_else() -
 
 
 def test_no_two_studies_share_a_name_or_number_and_all_names_are_plainly_phantoms() -> None:
-    """Patient, accession and UID differ from case to case and from seed to seed."""
+    """Accession and UID differ from case to case and from seed to seed; patients too, but for one with a prior."""
     studies = [study_of(case) for seed in (7, 8) for case in demo_cases(seed)]
-    for field in ("uid", "accession", "patient_id"):
+    for field in ("uid", "accession"):
         assert max(Counter(getattr(study, field) for study in studies).values()) == 1
+    patients = Counter(study.patient_id for study in studies)
+    assert sorted(patients.values())[-3:] == [1, 2, 2]
     assert all(study.patient_name.startswith("PHANTOM^") for study in studies)
     assert all(len(study.accession) <= 16 for study in studies)
 
