@@ -14,11 +14,11 @@ from training.evidence.figure import Figure, figure
 from training.evidence.paper import BLUE, GREY, ORANGE, panels, save
 
 Values = NDArray[np.float64]
-FEWEST = 3
+FEWEST, FEWEST_OF_A_STRATUM = 3, 8
 
 
 def agree(agreement: Agreement) -> list[Figure]:
-    """Bias, limits of agreement, mean absolute difference and r; bias and limits of each stratum of three pairs.
+    """Bias, limits of agreement, mean absolute difference and r; bias and limits of each stratum of 8 pairs.
 
     Raises:
         ValueError: fewer than three pairs, or a value that is no number (or, for percent, a reference of 0).
@@ -29,7 +29,7 @@ def agree(agreement: Agreement) -> list[Figure]:
     kinds = sorted({pair.stratum for pair in agreement.pairs if pair.stratum})
     for stratum in kinds if len(kinds) > 1 else ():
         pairs = tuple(pair for pair in agreement.pairs if pair.stratum == stratum)
-        rows += _rows(agreement, pairs, stratum)[:2] if len(pairs) >= FEWEST else []
+        rows += _rows(agreement, pairs, stratum)[:2] if len(pairs) >= FEWEST_OF_A_STRATUM else []
     return rows
 
 
