@@ -39,24 +39,46 @@ def best_marks(scan: FrocScan) -> dict[int, float]:
     return best
 
 
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """One scan as numbers, of one stratum: how many lesions, the scores that find them, the scores of false marks."""
+
+    lesions: int
+    hits: NDArray[np.float64]
+    false: NDArray[np.float64]
+
+
+def laid(scan: FrocScan, stratum: str | None) -> Laid:
+    """The scan's lesions of a stratum (None: all), and all its false marks."""
+    best = best_marks(scan)
+    chosen = [k for k, kind in enumerate(scan.lesions) if stratum in {None, kind}]
+    return Laid(
+        len(chosen),
+        np.asarray([best[k] for k in chosen if k in best], np.float64),
+        np.asarray([mark.score for mark in scan.marks if mark.lesion is None], np.float64),
+    )
+
+
 def curve(scans: Sequence[FrocScan], stratum: str | None = None) -> Curve:
     """The curve of these scans; of the lesions of one stratum, if one is named (false marks are those of all).
 
     Raises:
         ValueError: there is no such lesion.
     """
-    lesions = sum(1 for scan in scans for kind in scan.lesions if stratum in {None, kind})
+    return _curve([laid(scan, stratum) for scan in scans])
+
+
+def _curve(scans: Sequence[Laid]) -> Curve:
+    lesions = sum(scan.lesions for scan in scans)
     if not lesions:
         raise ValueError("A FROC curve needs at least one lesion.")
-    hits = [
-        s for scan in scans for k, s in best_marks(scan).items() if stratum is None or scan.lesions[k] == stratum
-    ]  # fmt: skip
-    false = [mark.score for scan in scans for mark in scan.marks if mark.lesion is None]
-    steps = np.concatenate([[np.inf], np.unique([*hits, *false])[::-1]])
+    hits = np.sort(-np.concatenate([scan.hits for scan in scans]))
+    false = np.sort(-np.concatenate([scan.false for scan in scans]))
+    steps = np.concatenate([[np.inf], np.unique(np.concatenate([-hits, -false]))[::-1]])
     return Curve(
         steps,
-        np.searchsorted(np.sort(-np.asarray(false, float)), -steps, side="right") / len(scans),
-        np.searchsorted(np.sort(-np.asarray(hits, float)), -steps, side="right") / lesions,
+        np.searchsorted(false, -steps, side="right") / len(scans),
+        np.searchsorted(hits, -steps, side="right") / lesions,
     )
 
 
@@ -79,15 +101,14 @@ def detect(detection: Detection) -> list[Figure]:
 
 
 def _at_false(scans: Sequence[FrocScan], groups: Groups, stratum: str | None, false: float) -> Estimate:
-    def of(places: Iterable[int]) -> float:
-        picked = [scans[int(k)] for k in places]
-        if not any(stratum in {None, kind} for scan in picked for kind in scan.lesions):
-            return float("nan")
-        return curve(picked, stratum).at(false)[0]
+    told = [laid(scan, stratum) for scan in scans]
 
-    value = of(range(len(scans)))
-    count = sum(1 for scan in scans for kind in scan.lesions if stratum in {None, kind})
-    return _clustered(value, count, len(groups.members), lambda: groups.drawn_anew(of, 500))
+    def of(places: Iterable[int]) -> float:
+        picked = [told[int(k)] for k in places]
+        return _curve(picked).at(false)[0] if any(scan.lesions for scan in picked) else float("nan")
+
+    count = sum(scan.lesions for scan in told)
+    return _clustered(of(range(len(scans))), count, len(groups.members), lambda: groups.drawn_anew(of, 500))
 
 
 def _clustered(
