@@ -20,6 +20,8 @@ Z = float(norm.ppf(0.975))
 ROUNDS = 2000
 SEED = 0
 BOOTSTRAP = "bootstrap"
+FEW_GROUPS = 10
+"""Of fewer, the draws are so alike that a bootstrap's interval comes out too narrow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +82,8 @@ class Groups:
         kept = draws[~np.isnan(draws)]
         if not len(kept) or kept.min() == kept.max():
             return None
-        low, high = np.percentile(kept, [2.5, 97.5])
-        return float(low), float(high)
+        low, high = (float(edge) for edge in np.percentile(kept, [2.5, 97.5]))
+        return (low, high) if low < high else None
 
 
 def share(hits: int, of: int) -> Estimate:
@@ -93,17 +95,33 @@ def share(hits: int, of: int) -> Estimate:
 def share_of(right: Truth, groups: Groups) -> Estimate:
     """A share of cases: Wilson's interval where each group has one, else by groups drawn anew.
 
-    Where all draws are equal (all right, or none), Wilson's interval for as many cases as there are groups.
+    Where all draws are equal (all right, or none), Wilson's interval for as many cases as there are groups; of few
+    groups, whose draws differ too little, the wider of both.
     """
     hits, count = int(right.sum()), len(groups.members)
     if groups.single:
         return share(hits, len(right))
-    value, between = hits / len(right), groups.drawn_anew(lambda places: float(right[places].mean()))
+    between = groups.drawn_anew(lambda places: float(right[places].mean()))
+    return clustered_share(hits, len(right), count, between)
+
+
+def _wider(between: tuple[float, float], alone: Estimate, groups: int) -> tuple[float, float, str]:
+    """The bootstrap's interval; of fewer than ten groups widened to that of independent cases, where it is wider."""
+    if groups >= FEW_GROUPS or alone.low is None or alone.high is None:
+        return *between, BOOTSTRAP
+    low, high = min(between[0], alone.low), max(between[1], alone.high)
+    return low, high, BOOTSTRAP if (low, high) == between else f"{BOOTSTRAP}, {alone.method}: the wider"
+
+
+def clustered_share(hits: int, of: int, groups: int, between: tuple[float, float] | None) -> Estimate:
+    """A share whose interval by groups drawn anew was computed elsewhere: widened, or replaced, as `share_of` does."""
+    alone = share(hits, of)
     if between is None:
-        plain = share(round(value * count), count)
-        return replace(plain, value=value, n=len(right), method="Wilson by patient", hits=hits)
-    low, high = between
-    return Estimate(value=value, low=low, high=high, n=len(right), groups=count, method=BOOTSTRAP, hits=hits)
+        return replace(
+            share(round(hits / of * groups), groups), value=hits / of, n=of, hits=hits, method="Wilson by patient"
+        )
+    low, high, method = _wider(between, alone, groups)
+    return Estimate(value=hits / of, low=low, high=high, n=of, groups=groups, method=method, hits=hits)
 
 
 def auc(truth: Truth, score: Scores) -> float:
@@ -124,16 +142,25 @@ def area(truth: Truth, score: Scores, groups: Groups) -> Estimate:
     value = auc(truth, score)
     if np.isnan(value):
         raise ValueError("An ROC curve needs cases with the finding and cases without it.")
-    between, method = None, "DeLong"
-    if not groups.single:
-        between, method = groups.drawn_anew(lambda places: auc(truth[places], score[places])), BOOTSTRAP
-    elif (spread := delong_variance(truth, score)) > 0:
-        between = max(0.0, value - Z * sqrt(spread)), min(1.0, value + Z * sqrt(spread))
+    count, alone = len(groups.members), _alone(value, truth, score, groups)
+    if groups.single:
+        return alone
+    between = groups.drawn_anew(lambda places: auc(truth[places], score[places]))
     if between is None:
+        return replace(alone, method=f"{alone.method} by patient")
+    low, high, method = _wider(between, alone, count)
+    return Estimate(value=value, low=low, high=high, n=len(truth), groups=count, method=method)
+
+
+def _alone(value: float, truth: Truth, score: Scores, groups: Groups) -> Estimate:
+    """DeLong's interval of independent cases; where it has none, Newcombe's for as many as there are patients."""
+    count, spread = len(groups.members), delong_variance(truth, score)
+    if spread > 0:
+        low, high, method = max(0.0, value - Z * sqrt(spread)), min(1.0, value + Z * sqrt(spread)), "DeLong"
+    else:
         kinds = [sum(bool((truth[places] == kind).any()) for places in groups.members) for kind in (True, False)]
-        between, method = _newcombe(value, *kinds), "Newcombe"
-    low, high = between
-    return Estimate(value=value, low=low, high=high, n=len(truth), groups=len(groups.members), method=method)
+        low, high, method = *_newcombe(value, *kinds), "Newcombe"
+    return Estimate(value=value, low=low, high=high, n=len(truth), groups=count, method=method)
 
 
 def delong_variance(truth: Truth, score: Scores) -> float:

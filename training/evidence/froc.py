@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.oversight.evaluation import BOOTSTRAP, Estimate, Groups, share
+from streams.oversight.evaluation import BOOTSTRAP, Estimate, Groups, clustered_share
 from training.evidence.cases import Detection, FrocScan
 from training.evidence.figure import Figure, figure
 from training.evidence.paper import BLUE, GREY, panels, save
@@ -108,19 +108,7 @@ def _at_false(scans: Sequence[FrocScan], groups: Groups, stratum: str | None, fa
         return _curve(picked).at(false)[0] if any(scan.lesions for scan in picked) else float("nan")
 
     count = sum(scan.lesions for scan in told)
-    return _clustered(of(range(len(scans))), count, len(groups.members), lambda: groups.drawn_anew(of, 500))
-
-
-def _clustered(
-    value: float, count: int, groups: int, drawn: Callable[[], tuple[float, float] | None]
-) -> Estimate:  # fmt: skip
-    """A share of lesions: patients drawn anew; Wilson by lesion where no draw differs (few scans, all found)."""
-    between, hits = drawn(), round(value * count)
-    if between is None or groups < 5:  # of so few patients the draws are hardly ever others
-        low, high, method = share(hits, count).low, share(hits, count).high, "Wilson by lesion"
-    else:
-        (low, high), method = between, BOOTSTRAP
-    return Estimate(value=value, low=low, high=high, n=count, groups=groups, method=method, hits=hits)
+    return clustered_share(round(of(range(len(scans))) * count), count, len(groups.members), groups.drawn_anew(of, 500))
 
 
 def _at_threshold(scans: Sequence[FrocScan], groups: Groups, stratum: str | None, threshold: float) -> Estimate:
@@ -130,7 +118,7 @@ def _at_threshold(scans: Sequence[FrocScan], groups: Groups, stratum: str | None
 
     told_of = [_told(scan, stratum, threshold) for scan in scans]
     count = sum(map(len, told_of))
-    return _clustered(of(range(len(scans))), count, len(groups.members), lambda: groups.drawn_anew(of, 500))
+    return clustered_share(round(of(range(len(scans))) * count), count, len(groups.members), groups.drawn_anew(of, 500))
 
 
 def _told(scan: FrocScan, stratum: str | None, threshold: float) -> list[bool]:

@@ -138,16 +138,6 @@ def volumes(readings: list[dict[str, Any]], least: float) -> Facts:
     return Facts(about="volume of real nodules beside what was drawn", data=LIDC, facts=tuple(facts))
 
 
-def times(readings: list[dict[str, Any]]) -> Facts:
-    """Seconds, median over the readings."""
-    facts = tuple(
-        Fact(what=f"seconds, {name}", value=round(float(np.median([r["seconds"][name] for r in readings])), 2),
-             unit="s", n=len(readings), how="one thread on a machine with other work; 109 to 133 slices")
-        for name in readings[0]["seconds"]
-    )  # fmt: skip
-    return Facts(about="time", data=LIDC, facts=facts)
-
-
 def masks() -> Iterator[MaskPair]:
     """Real nodules that were found: the mask beside the majority of what was drawn."""
     for path in sorted(MASKS.glob("*.npz")):
@@ -188,7 +178,6 @@ def evidence() -> Evidence:
             Overlap(about="real nodules that were found, against the majority of what was drawn", data=LIDC,
                     masks=masks()),
             volumes(readings, least),
-            times(readings),
         ),
         subjects=subjects,
         watched=("chance", "lesions"),

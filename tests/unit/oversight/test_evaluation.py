@@ -100,6 +100,15 @@ def test_a_share_of_clustered_cases_that_are_all_right_is_no_certainty():
     assert (found.low, found.hits, found.n, found.groups) == (share(5, 5).low, 50, 50, 5)
 
 
+def test_of_few_patients_the_interval_is_no_narrower_than_that_of_single_cases():
+    """Five patients whose shares are alike: their draws hardly differ, and say nothing of how few they are."""
+    right = np.tile([True, True, True, False], 5 * 5)
+    right[0] = False
+    found, alone = share_of(right, Groups.of([str(k // 20) for k in range(100)])), share(74, 100)
+    assert (found.low, found.high) == (alone.low, alone.high)
+    assert found.method == "bootstrap, Wilson: the wider"
+
+
 def test_sensitivity_and_specificity_count_the_threshold_itself_as_called():
     """A score equal to the threshold is called, as findings/ does."""
     told = at_threshold(TRUTH, SCORE, names(5), 0.5)
