@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,17 @@ from streams.events.watching import StudyClosed
 from streams.runtime.record import entries
 from tests.support import small_heads
 from tests.support.brought import SAID, onnx_network
-from tests.support.whole_stack import WholeStack, ended, sent
+from tests.support.whole_stack import WholeStack, ended, sent, whole_stack_in
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]  # commands of a second each, on a machine that may be busy
 NAME = "bright"
+
+
+@pytest.fixture(scope="module")
+def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
+    """A stack of its own: on the shared one, a replay of what was decided under these roles would differ."""
+    with whole_stack_in(tmp_path_factory.mktemp("roles")) as running:
+        yield running
 
 
 def written(folder: Path, name: str, bias: float) -> Path:
