@@ -23,7 +23,7 @@ from net import PLAIN_READER, Reader, nets_of  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from phantom_trials import made, planned  # noqa: E402
 from scipy.special import expit  # noqa: E402
-from scores import Read, Scored, by_onnx, ct_ich_cases, lone_cases, slabs_and_labels  # noqa: E402
+from scores import Drawn, Read, Scored, by_onnx, ct_ich_cases, lone_cases, slabs_and_labels  # noqa: E402
 from train import fold_of, pair_of  # noqa: E402
 from trials import VolumeRow, volumes  # noqa: E402
 
@@ -118,17 +118,17 @@ def by_slice(scored: list[Scored]) -> tuple[Ranking, ...]:
     return (Ranking(about=about, data=CT_ICH, cases=cases, probability=False),) if cases else ()
 
 
-def lone_slices(read: Read) -> tuple[Case, ...]:
+def lone_slices(rows: list[tuple[Scored, Drawn | None]]) -> tuple[Case, ...]:
     """Single slices in HU, of other heads with and without."""
     return tuple(
         Case(name=c.name, group=c.group, label=c.label, score=c.score, stratum=c.stratum if c.label else "")
-        for c, _ in lone_cases(read)
+        for c, _ in rows
     )
 
 
-def lone_masks(read: Read) -> Iterator[MaskPair]:
+def lone_masks(rows: list[tuple[Scored, Drawn | None]]) -> Iterator[MaskPair]:
     """BHSD's drawn bleeds beside the model's."""
-    for _, drawn in lone_cases(read):
+    for _, drawn in rows:
         if drawn is not None:
             yield MaskPair(name=drawn.name, group=drawn.group, found=drawn.found, truth=drawn.truth,
                            spacing_mm=drawn.spacing, stratum=drawn.stratum)  # fmt: skip
@@ -195,15 +195,15 @@ def evidence() -> Evidence:
     threshold, ab = finding()
     read = by_onnx()
     scored = ct_ich_cases()
-    rows = list(volumes(read))
+    rows, lone = list(volumes(read)), list(lone_cases(read))
     return Evidence(
         judged=(
             Ranking(about="CT-ICH, patients unseen", data=CT_ICH, cases=studies(scored, ab), threshold=threshold,
                     pictures=True),
             honest_threshold(scored),
             *by_slice(scored),
-            Ranking(about="single real slices in HU", data=LONE, cases=lone_slices(read), probability=False),
-            Overlap(about="single real slices in HU with a drawn bleed", data="BHSD", masks=lone_masks(read)),
+            Ranking(about="single real slices in HU", data=LONE, cases=lone_slices(lone), probability=False),
+            Overlap(about="single real slices in HU with a drawn bleed", data="BHSD", masks=lone_masks(lone)),
             Agreement(about="inserted bleeds of 5 ml and more in real heads", data=HEADS, quantity="volume", unit="ml",
                       pairs=volume_pairs(rows), relative=True),
             empty_heads(rows),
