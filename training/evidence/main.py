@@ -115,8 +115,6 @@ def made(model: str, *, robust: bool) -> dict[str, Any]:
     folder = MODELS / model
     asked, given = ModelInProcess(folder), handed_over(model)
     shown = folder / "evidence"
-    for old in shown.glob("*.png"):
-        old.unlink()
     rows, drawn, cases = [], [], []
     for judged in given.judged:
         began = time.monotonic()
@@ -124,6 +122,8 @@ def made(model: str, *, robust: bool) -> dict[str, Any]:
         drawn += pictures(judged, shown)
         cases += [told] if (told := listed(judged)) else []
         print(f"{model}: {judged.about}, {time.monotonic() - began:.0f} s", flush=True)
+    for old in {path.name for path in shown.glob("*.png")} - {row["file"] for row in drawn}:
+        (shown / old).unlink()
     began = time.monotonic()
     trials: list[robustness.Trial] = []
     if robust and given.subjects is not None:
