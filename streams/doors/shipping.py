@@ -195,7 +195,8 @@ class Shipper:
             for start in range(0, len(counts), SERIES_MOST):
                 some = dict(counts[start : start + SERIES_MOST])
                 event = SeriesClosed(study=study, association=note.association, how=note.how, counts=some)
-                identity = named_id("closed", note.association, study, *([str(start)] if start else []))
+                # named for its counts: a door that was killed may know fewer of the images when it says this again
+                identity = named_id("closed", note.association, study, *(f"{uid} {n}" for uid, n in some.items()))
                 messages += self._addressed(identity, note.at, event, study, note.association)
         return messages
 

@@ -38,8 +38,9 @@ def test_send_waits_and_prints_a_row_per_study(whole_stack: WholeStack):
     assert {row["revision"] for row in rows} == {1}
     for row in rows:
         assert set(row) == {"study", "outcome", "reason", "revision", "findings", "measurements", "alerts",
-                            "place", "read_by", "times"}  # fmt: skip
-        assert [set(f) for f in row["findings"]] == [{"model", "name", "score", "threshold", "role"}]
+                            "place", "read_by", "times", "growth"}  # fmt: skip
+        fields = {"model", "name", "score", "threshold", "role", "measured"}
+        assert [set(f) for f in row["findings"]] == [fields]
         assert row["place"] >= 1
         assert row["times"]["closed_at"] > row["times"]["last_stored_at"] >= row["times"]["first_stored_at"]
 
@@ -91,11 +92,12 @@ async def test_a_dead_letter_is_redriven(whole_stack: WholeStack):
 
 def test_models_answer_their_canary(whole_stack: WholeStack):
     """Each model folder with what it reads, its threshold, its role and its state on the server."""
-    (model,) = whole_stack.asked("models")
-    assert model["model"] == "ich_ct"
-    assert model["state"] == "ready: answered its canary"
-    assert 0 < model["threshold"] < 1
-    assert model["role"] == "live"
+    models = {model["model"]: model for model in whole_stack.asked("models")}
+    roles = {"ich_ct": "live", "lung_nodule_ct": "shadow", "breast_density_mg": "shadow"}
+    assert {name: models[name]["role"] for name in roles} == roles
+    for name in roles:
+        assert models[name]["state"] == "ready: answered its canary"
+        assert 0 < models[name]["threshold"] < 1
 
 
 def test_doctor_finds_this_stack_well(whole_stack: WholeStack):
