@@ -1,4 +1,4 @@
-"""Cards and evidence.json: the numbers of a card are those that `make evidence` computed, of these very weights."""
+"""Cards and evidence.json of every shipped model: the numbers of a card are those that `make evidence` computed, of these very weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.structure.sources import ROOT, committed
 from training.evidence import card
 
 MODELS = ROOT / "triton_models"
-JUDGED = sorted(path.parent.name for path in MODELS.glob("*/evidence.json"))
+JUDGED = sorted({path.parts[1] for path in committed() if path.match("triton_models/*/contract.toml")})
 INTERVAL = re.compile(r"\[(-?\d[\d.]*) ?(?:-|\u2013|to) ?(-?\d[\d.]*)\]")
 MOST_BYTES = 150_000
 NOT_TO_BE_SHOWN = re.compile(r"bhsd|mias|ddsm|invesalius|nyu", re.IGNORECASE)
