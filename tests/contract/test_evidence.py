@@ -1,4 +1,4 @@
-"""Cards and evidence.json of every shipped model: the numbers of a card are those that `make evidence` computed, of these very weights."""
+"""Every shipped card and its evidence.json: the numbers are those that `make evidence` computed of these weights."""
 
 from __future__ import annotations
 
