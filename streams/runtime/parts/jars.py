@@ -58,7 +58,7 @@ def _fetch_jar(jar: LockedJar, incoming: Path, folder: Path) -> None:
     error = ""
     for attempt in range(ATTEMPTS):
         if attempt:
-            time.sleep(2**attempt)
+            time.sleep(2**attempt)  # a mirror that failed tells nobody when it is well again
         try:
             path = _artifact(incoming, jar).resolve()
         except (OSError, RuntimeError) as failed:  # requests' errors are OSErrors

@@ -51,7 +51,7 @@ def _run(settings: PartsSettings, cache: Path) -> None:
             while broker.poll() is None and not kafka_answers(kafka.address):
                 if time.monotonic() > end:
                     raise PartMissing("it did not answer")
-                time.sleep(0.2)
+                time.sleep(0.2)  # a broker tells nobody that it listens but who asks it
             _use(kafka.address)
         finally:
             broker.terminate()

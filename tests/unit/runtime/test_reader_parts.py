@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,26 +16,13 @@ from streams.adapters.contract_files import ModelFolder, read_model
 from streams.adapters.memory_reading import MemoryObjects, MemoryPixels
 from streams.contract import TensorSpec
 from streams.errors import ReadingBroken
-from streams.events.imaging import SeriesFacts
 from streams.events.reading import Lane, ReadingRequested
 from streams.ports import Inference, Tensor
 from streams.runtime.preparing import Preparing
 from streams.runtime.reader import LEAST_S, Reader, _steps
 from streams.runtime.turns import RightOfWay
+from tests.support.asking import ROUTINE as REQUEST
 from tests.support.models import write_model_folder
-
-REQUEST = ReadingRequested(
-    reading="chest",
-    study="1.2",
-    revision=1,
-    model="m",
-    role="live",
-    lane="routine",
-    priority="routine",
-    series=SeriesFacts(series="1.2.3", modality="CT"),
-    manifest="",
-    last_stored_at=datetime(2026, 1, 1, tzinfo=UTC),
-)
 
 
 @given(st.integers(1, 2000), st.integers(1, 300))

@@ -6,34 +6,19 @@ import asyncio
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from streams.events.imaging import SeriesFacts
-from streams.events.reading import ReadingRequested
 from streams.runtime.turns import RightOfWay
+from tests.support.asking import ROUTINE, STAT
 
-ROUTINE = ReadingRequested(
-    reading="chest",
-    study="1.2",
-    revision=1,
-    model="m",
-    role="live",
-    lane="routine",
-    priority="routine",
-    series=SeriesFacts(series="1.2.3", modality="CT"),
-    manifest="",
-    last_stored_at=datetime(2026, 1, 1, tzinfo=UTC),
-)
-STAT = replace(ROUTINE, reading="head", lane="urgent", priority="stat")
 FOREVER_S = 3600.0
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
 sys.path[:0] = {path!r}
-from tests.unit.runtime.test_turns import STAT
+from tests.support.asking import STAT
 from streams.runtime.turns import RightOfWay
 
 async def main():
