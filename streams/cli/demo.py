@@ -26,10 +26,10 @@ from streams.events.watching import ReportSigned
 from streams.phantom.cases import WrittenCase
 from streams.phantom.stamping import stamp_all
 from streams.phantom.writing import write_demo
-from streams.runtime.following import Following
+from streams.runtime.record.following import Following
 from streams.runtime.sending import Delivery, Offer, deliver, offer, order_for, pending, settled
-from streams.runtime.services import Say, running_stack
 from streams.runtime.settings import Settings, load
+from streams.runtime.stack.services import Say, running_stack
 from streams.runtime.wiring import Connected, connected
 
 WAVE_PAUSE_S = 2.0

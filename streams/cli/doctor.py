@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from streams.errors import WetreadError
-from streams.runtime.judging import judgement
+from streams.runtime.models.judging import judgement
 from streams.runtime.parts.fetch import ensure_parts, missing_parts
 from streams.runtime.parts.record import read_record
 from streams.runtime.settings import Settings, load

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from streams.contract import Calibration
 from streams.oversight.evaluation import Estimate, Groups, brier, drawn, figures, reliability
-from streams.runtime.judging import judgement
+from streams.runtime.models.judging import judgement
 from streams.runtime.settings import load
 
 NEEDED = ("study", "label", "score")

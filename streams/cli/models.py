@@ -20,9 +20,9 @@ from streams.adapters.importing.onnx_files import LARGEST_MB
 from streams.adapters.model_store import SHIPPED
 from streams.adapters.onnx_trial import Bench
 from streams.errors import ModelRefused, WetreadError
-from streams.runtime import model_roles
-from streams.runtime.judging import judgement, model_server, model_store
-from streams.runtime.model_roles import Decided
+from streams.runtime.models import roles
+from streams.runtime.models.judging import judgement, model_server, model_store
+from streams.runtime.models.roles import Decided
 from streams.runtime.settings import Settings, load
 from streams.runtime.wiring import parts_settings
 
@@ -67,14 +67,14 @@ def list_models(as_json: Json = False) -> None:
 def show(name: Name, as_json: Json = False) -> None:
     """One model: its card, every version that is kept with its digest, and what was decided about it."""
     settings = load()
-    store, folder = model_store(settings), model_roles.known(settings, name)
+    store, folder = model_store(settings), roles.known(settings, name)
     versions = {v: store.version(name, v).digest for v in store.versions(name)}
     answering = store.serving().versions.get(name, SHIPPED)
     card = folder.path / "card.md"
     told = {
         "model": name,
         "title": folder.contract.title,
-        "role": model_roles.role_of(settings, name),
+        "role": roles.role_of(settings, name),
         "answers": answering,
         "versions": versions,
         "decided": store.history(name),
@@ -110,7 +110,7 @@ def add(
         is_new = taken not in store.models()
         version = store.keep(folder)
     if is_new:
-        _tell(model_roles.set_role(settings, taken, model_roles.SHADOW, version), as_json=as_json)
+        _tell(roles.set_role(settings, taken, roles.SHADOW, version), as_json=as_json)
         return
     held = store.version(taken, version)
     if as_json:
@@ -129,10 +129,10 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Run a model's contract on a phantom and on DICOM: shapes, kinds, units, time, memory, repetition, NaN, canary."""
-    from streams.runtime.model_trials import checked  # noqa: PLC0415  # phantoms and decoders, only here
+    from streams.runtime.models.trials import checked  # noqa: PLC0415  # phantoms and decoders, only here
 
     settings = load()
-    folder = model_store(settings).version(name, version) if version else model_roles.known(settings, name)
+    folder = model_store(settings).version(name, version) if version else roles.known(settings, name)
     told = checked(folder, _tools(settings).bench, dicom)
     if as_json:
         print(json.dumps([asdict(one) for one in told], indent=2))
@@ -150,22 +150,22 @@ def check(
 
 def enable(name: Name, version: Version = None, as_json: Json = False) -> None:
     """From the next study on the model's findings move the worklist and alert."""
-    _tell(model_roles.set_role(load(), name, model_roles.LIVE, version), as_json=as_json)
+    _tell(roles.set_role(load(), name, roles.LIVE, version), as_json=as_json)
 
 
 def shadow(name: Name, version: Version = None, as_json: Json = False) -> None:
     """From the next study on its results are recorded and shown as such; they move nobody."""
-    _tell(model_roles.set_role(load(), name, model_roles.SHADOW, version), as_json=as_json)
+    _tell(roles.set_role(load(), name, roles.SHADOW, version), as_json=as_json)
 
 
 def disable(name: Name, as_json: Json = False) -> None:
     """From the next study on it is not asked; what it has been asked, it still answers."""
-    _tell(model_roles.set_role(load(), name, model_roles.OFF), as_json=as_json)
+    _tell(roles.set_role(load(), name, roles.OFF), as_json=as_json)
 
 
 def rollback(name: Name, as_json: Json = False) -> None:
     """The version that answered before answers again, from the next reading on."""
-    _tell(model_roles.roll_back(load(), name), as_json=as_json)
+    _tell(roles.roll_back(load(), name), as_json=as_json)
 
 
 def _tell(decided: Decided, *, as_json: bool) -> None:

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.cli.tables import short
-from streams.runtime.judging import judgement
-from streams.runtime.replay import Comparison, ShadowLog, replayed
+from streams.runtime.models.judging import judgement
+from streams.runtime.record.replay import Comparison, ShadowLog, replayed
 from streams.runtime.settings import load
 from streams.runtime.wiring import connected
 

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from streams.runtime.door_process import run_dimse, run_folder
-from streams.runtime.processes import run_reader, run_worker
-from streams.runtime.services import ready_file
+from streams.runtime.processes.doors import run_dimse, run_folder
+from streams.runtime.processes.workers import run_reader, run_worker
 from streams.runtime.settings import Settings, load
+from streams.runtime.stack.services import ready_file
 
 Ready = Callable[[], None]
 ROLES: dict[str, Callable[[Settings, str, Ready], object]] = {

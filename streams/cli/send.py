@@ -15,7 +15,7 @@ from streams.cli.mark import level
 from streams.events.words import measured
 from streams.oversight.growing import growth_told
 from streams.oversight.ledger import Ledger, StudyLine
-from streams.runtime.following import Following
+from streams.runtime.record.following import Following
 from streams.runtime.sending import Delivery, Offer, deliver, offer, order_for, settled
 from streams.runtime.settings import load
 from streams.runtime.wiring import connected

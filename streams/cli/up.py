@@ -11,8 +11,8 @@ from rich.console import Console
 
 from streams.errors import PartMissing
 from streams.runtime.parts.record import end_stack, read_record
-from streams.runtime.services import detach, start
 from streams.runtime.settings import Settings, load
+from streams.runtime.stack.services import detach, start
 
 PATIENCE_S = 60.0
 

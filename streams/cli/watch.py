@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.live import Live
 
 from streams.cli import tables
-from streams.runtime.following import Following
+from streams.runtime.record.following import Following
 from streams.runtime.settings import load
 from streams.runtime.wiring import connected
 

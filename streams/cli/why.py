@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.oversight.story import StoryLine, story
-from streams.runtime.record import entries
+from streams.runtime.record.entries import entries
 from streams.runtime.settings import load
 from streams.runtime.wiring import connected, find_study
 

@@ -19,7 +19,7 @@ from streams.events.imaging import Priority
 from streams.events.watching import PriorityOverridden
 from streams.flow import addressed
 from streams.ports import EventLog, Message
-from streams.runtime.following import Following
+from streams.runtime.record.following import Following
 from streams.runtime.settings import Settings
 from streams.runtime.wiring import dicom_address, pseudonym
 

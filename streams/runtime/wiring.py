@@ -18,7 +18,7 @@ from streams.events.identifiers import is_uid
 from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
 from streams.runtime.parts.ports import LOOPBACK, claim_ports, remembered_ports
 from streams.runtime.parts.settings import Addresses, PartsSettings
-from streams.runtime.record import entries
+from streams.runtime.record.entries import entries
 from streams.runtime.settings import Settings
 
 DICOM_PORT = "dicom"

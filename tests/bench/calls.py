@@ -20,7 +20,7 @@ from streams.adapters.object_folder import ObjectFolder
 from streams.adapters.triton_server import TritonServer
 from streams.ports import Tensor
 from streams.reading.functions import rows
-from streams.runtime.preparing import Preparing
+from streams.runtime.inference.preparing import Preparing
 from streams.runtime.settings import default_home, shipped
 from tests.bench.models import Sample, providers, samples, triton_with, whole_folders
 from tests.bench.table import Section, ms

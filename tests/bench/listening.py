@@ -17,8 +17,8 @@ from streams.errors import SetAside
 from streams.events.envelope import from_kafka
 from streams.events.reading import ReadingAnswered
 from streams.events.telling import AlertRaised
-from streams.runtime import services
 from streams.runtime.settings import Settings, default_home, load
+from streams.runtime.stack import services
 from streams.runtime.wiring import addresses
 
 HEARD_FROM = ("triage.alerts", "triage.findings")

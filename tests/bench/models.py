@@ -32,9 +32,9 @@ from streams.phantom.head import Scan
 from streams.phantom.scanning import SYNTAXES, study_of
 from streams.phantom.texture import SOFT
 from streams.phantom.writing import generator_digest, write_case
+from streams.runtime.inference.preparing import Preparing
+from streams.runtime.inference.reader import Reader
 from streams.runtime.parts.digests import is_whole, make_whole
-from streams.runtime.preparing import Preparing
-from streams.runtime.reader import Reader
 from streams.runtime.settings import default_home, shipped
 from tests.bench.table import Section
 from tests.support.local_triton import RunningTriton, local_triton

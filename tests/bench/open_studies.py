@@ -22,10 +22,10 @@ from streams.events.imaging import InstancesStored, SeriesClosed
 from streams.events.reading import ReadingAnswered, ReadingRequested
 from streams.flow import DEADLETTERS, INTAKE, PARTITIONS, TRIAGE, addressed, agents
 from streams.ports import Message, Record
-from streams.runtime.applying import Applier, Outside
 from streams.runtime.parts.ports import claim_ports
 from streams.runtime.parts.redis import LocalRedis
 from streams.runtime.parts.settings import PartsSettings
+from streams.runtime.processing.applying import Applier, Outside
 from tests.bench.table import Section
 from tests.support import studies
 from tests.support.kafka_and_redis import RealPart

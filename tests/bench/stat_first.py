@@ -19,10 +19,10 @@ from streams.adapters.triton_server import TritonServer
 from streams.events.reading import ReadingAnswered, ReadingRequested
 from streams.phantom.cases import Case, demo_cases
 from streams.phantom.writing import write_case
-from streams.runtime.preparing import Preparing
-from streams.runtime.reader import Reader
+from streams.runtime.inference.preparing import Preparing
+from streams.runtime.inference.reader import Reader
+from streams.runtime.inference.turns import RightOfWay
 from streams.runtime.settings import YIELD_S, shipped
-from streams.runtime.turns import RightOfWay
 from tests.bench.models import painted, triton_with
 from tests.bench.table import Section, ms, quantile
 from tests.support.reading_files import series_in

@@ -27,10 +27,10 @@ from streams.adapters.memory_reading import MemoryObjects
 from streams.adapters.redis_state import RedisState, connect
 from streams.events.envelope import from_kafka, to_kafka
 from streams.ports import Message, Record
-from streams.runtime import worker
-from streams.runtime.applying import Outside
-from streams.runtime.handling import Handling
-from streams.runtime.worker import FlowWiring, Site, build_flow
+from streams.runtime.processing import worker
+from streams.runtime.processing.applying import Outside
+from streams.runtime.processing.handling import Handling
+from streams.runtime.processing.worker import FlowWiring, Site, build_flow
 from tests.support.kafka_and_redis import real_parts
 from tests.support.toy import DEAD, SAID, TOPIC, addressed, opened, toy_agent
 

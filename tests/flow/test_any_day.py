@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streams.events.imaging import InstancesStored, OrderPlaced, SeriesClosed, StudyAssembled
 from streams.events.telling import AlertClosed, AlertRaised, AlertUpdated, PlaceChanged
 from streams.events.watching import PriorityOverridden, ReportSigned, StudyClosed, StudyOpened
-from streams.runtime.local import LocalFlow
+from streams.runtime.processing.local import LocalFlow
 from tests.support.studies import (
     HEAD,
     POLICIES,

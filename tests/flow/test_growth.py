@@ -16,7 +16,7 @@ from streams.events.watching import StudyClosed
 from streams.flow import BY_NAME, PARTITIONS
 from streams.oversight.ledger import Ledger
 from streams.oversight.story import story
-from streams.runtime.local import LocalFlow
+from streams.runtime.processing.local import LocalFlow
 from tests.support.lesions import DAY, moved, nodule
 from tests.support.studies import (
     HEAD,

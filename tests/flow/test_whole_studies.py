@@ -14,7 +14,7 @@ from streams.events.envelope import to_kafka
 from streams.events.imaging import OrderPlaced, SeriesClosed, StudyAssembled
 from streams.events.telling import AlertClosed, AlertRaised, PlaceChanged
 from streams.events.watching import PriorityOverridden, ReportSigned, StudyClosed, StudyOpened
-from streams.runtime.local import LocalFlow
+from streams.runtime.processing.local import LocalFlow
 from tests.support.studies import (
     HEAD,
     POLICIES,

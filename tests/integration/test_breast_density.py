@@ -20,8 +20,8 @@ from streams.phantom.breast import Machine, woman_of
 from streams.phantom.dicom import Study, save, uid_of
 from streams.phantom.mammography import mammography
 from streams.phantom.vendors import GE
-from streams.runtime.preparing import Preparing
-from streams.runtime.reader import Reader
+from streams.runtime.inference.preparing import Preparing
+from streams.runtime.inference.reader import Reader
 from tests.support.local_triton import RunningTriton, local_triton
 from tests.support.reading_files import series_in
 

@@ -19,8 +19,8 @@ from streams.phantom.dicom import Series, Study, ct_slices, save, uid_of
 from streams.phantom.head import Scan
 from streams.phantom.texture import STANDARD
 from streams.phantom.vendors import SIEMENS
-from streams.runtime.preparing import Preparing
-from streams.runtime.reader import Reader
+from streams.runtime.inference.preparing import Preparing
+from streams.runtime.inference.reader import Reader
 from tests.support.local_triton import RunningTriton, local_triton
 from tests.support.reading_files import FoundSeries, series_in
 

@@ -11,7 +11,7 @@ import pytest
 
 from streams.events.reading import ReadingAnswered
 from streams.events.watching import StudyClosed
-from streams.runtime.record import entries
+from streams.runtime.record.entries import entries
 from tests.support import small_heads
 from tests.support.brought import SAID, onnx_network
 from tests.support.whole_stack import WholeStack, ended, sent, whole_stack_in

@@ -15,8 +15,8 @@ from streams.adapters.object_folder import ObjectFolder
 from streams.adapters.triton_server import TritonServer
 from streams.events.reading import ReadingAnswered, ReadingFailed
 from streams.reading.masks import decode_mask
-from streams.runtime.preparing import Preparing
-from streams.runtime.reader import Reader
+from streams.runtime.inference.preparing import Preparing
+from streams.runtime.inference.reader import Reader
 from tests.support.local_triton import RunningTriton, local_triton
 from tests.support.reading_files import FoundSeries, series_in
 

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from streams.runtime.judging import judgement
+from streams.runtime.models.judging import judgement
 from tests.support.small_heads import slices, written
 from tests.support.verifying import ledger_of
 from tests.support.whole_stack import PATIENCE_S, WholeStack, all_records, outcome_of

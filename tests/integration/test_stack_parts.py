@@ -26,7 +26,7 @@ from streams.runtime.parts.record import end_stack, read_record
 from streams.runtime.parts.settings import Addresses, PartsSettings
 from streams.runtime.parts.states import State
 from streams.runtime.settings import load
-from streams.runtime.stack import Stack, StackBusy
+from streams.runtime.stack.stack import Stack, StackBusy
 from tests.support.stack_trials import Heard, asked, consumed, kill, running_in, started, wait_for, write_models
 
 pytestmark = [

@@ -18,7 +18,7 @@ from tritonclient.grpc import InferenceServerClient, InferInput
 
 from streams.runtime.parts.guardian import Mark, mark_of
 from streams.runtime.parts.states import State
-from streams.runtime.stack import Stack, StackEvent
+from streams.runtime.stack.stack import Stack, StackEvent
 from tests.support.tiny_onnx import model_bytes
 
 CONFIG = """
@@ -87,7 +87,7 @@ def asked(address: str, a: list[list[float]], b: list[list[float]], model: str =
 def started(home: Path, parts: Path, models: Path) -> subprocess.Popen[str]:
     """A stack in a process of its own, when its parts answer."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "streams.runtime.stack", "--home", home, "--parts", parts, "--models", models],
+        [sys.executable, "-m", "streams.runtime.stack.stack", "--home", home, "--parts", parts, "--models", models],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -15,9 +15,9 @@ from streams.events.envelope import Envelope, from_kafka, to_kafka
 from streams.events.identifiers import event_id
 from streams.events.watching import ReportSigned, StudyOpened
 from streams.ports import Message, Record
-from streams.runtime.applying import Outside
-from streams.runtime.failures import attempt_of
-from streams.runtime.worker import ReadingLane, ReadingWiring, Site, run_reading_worker
+from streams.runtime.processing.applying import Outside
+from streams.runtime.processing.failures import attempt_of
+from streams.runtime.processing.worker import ReadingLane, ReadingWiring, Site, run_reading_worker
 from tests.support.toy import START, addressed
 
 URGENT, ROUTINE, ANSWERS, DEAD = "toy.urgent", "toy.routine", "toy.answers", "toy.reading.deadletters"

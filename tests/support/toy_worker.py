@@ -8,8 +8,8 @@ import sys
 from streams.adapters.kafka_log import KafkaLog, TopicPlan
 from streams.adapters.memory_reading import MemoryObjects
 from streams.adapters.redis_state import RedisState, connect
-from streams.runtime.applying import Outside
-from streams.runtime.worker import FlowWiring, Site, run_flow_worker
+from streams.runtime.processing.applying import Outside
+from streams.runtime.processing.worker import FlowWiring, Site, run_flow_worker
 from tests.support.toy import DEAD, SAID, TOPIC, addressed, toy_agent
 
 TOPICS = tuple(TopicPlan(name=name, partitions=8) for name in (TOPIC, SAID, DEAD))

@@ -12,7 +12,7 @@ from streams.events.envelope import from_kafka, header
 from streams.flow import DEADLETTERS, PARTITIONS, TRIAGE
 from streams.oversight.ledger import Ledger
 from streams.ports import Record
-from streams.runtime.failures import OURS
+from streams.runtime.processing.failures import OURS
 from streams.runtime.wiring import addresses
 from tests.support.whole_stack import WholeStack, all_records
 

@@ -22,11 +22,11 @@ from streams.adapters.memory_twins import partition_of
 from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
 from streams.oversight.ledger import Ledger, StudyLine
 from streams.ports import Record
-from streams.runtime import services
-from streams.runtime.following import Following
+from streams.runtime.record.following import Following
 from streams.runtime.sending import Delivery, Offer, deliver, offer, settled
 from streams.runtime.settings import Settings, default_home, load
-from streams.runtime.stack import Stack
+from streams.runtime.stack import services
+from streams.runtime.stack.stack import Stack
 from streams.runtime.wiring import addresses
 from tests.support import small_heads
 

@@ -8,7 +8,7 @@ import pytest
 
 from streams.adapters.contract_files import read_model
 from streams.adapters.importing.bringing import Wishes, bring
-from streams.runtime.model_trials import checked
+from streams.runtime.models.trials import checked
 from tests.support.blast_ct import HERE, exported
 from tests.support.brought import BENCH, TOOLS
 

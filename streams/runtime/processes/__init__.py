@@ -1,0 +1,1 @@
+"""Settings to a running process: a worker, a reader, a door."""

@@ -1,0 +1,165 @@
+"""The worker processes: settings to a running flow worker or reading worker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import NoReturn
+
+from streams.adapters.contract_files import ModelFolder
+from streams.adapters.dicom_pixels import DicomPixels
+from streams.adapters.kafka_log import KafkaLog
+from streams.adapters.model_store import LiveModels
+from streams.adapters.redis_state import RedisState, connect
+from streams.adapters.telemetry import Telemetry
+from streams.adapters.triton_server import TritonServer
+from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
+from streams.flow import DEADLETTERS, FEEDBACK, READING, RETRY, addressed, agents
+from streams.runtime.inference.answering import MARGIN_S, Answering
+from streams.runtime.inference.preparing import Preparing
+from streams.runtime.inference.reader import Reader
+from streams.runtime.inference.reports import Reports
+from streams.runtime.inference.turns import RightOfWay
+from streams.runtime.models.judging import LONGEST_LIVE_S, LiveRules, answering_now, judgement, model_store
+from streams.runtime.processing.applying import Outside
+from streams.runtime.processing.failures import Patience
+from streams.runtime.processing.telling import MeasuredLog
+from streams.runtime.processing.worker import (
+    FlowWiring,
+    ReadingLane,
+    ReadingWiring,
+    Site,
+    run_flow_worker,
+    run_reading_worker,
+)
+from streams.runtime.settings import Settings
+from streams.runtime.wiring import FLOW_GROUP, READING_GROUP, addresses, object_store, topic_plans
+
+Ready = Callable[[], None]
+Close = Callable[[], Awaitable[None]]
+AT_ONCE = {"urgent": 2, "routine": 1}
+"""Readings at once in one process: two urgent ones keep pixels and model busy side by side."""
+HANDLER_SLACK_S = 15.0
+
+
+def run_worker(settings: Settings, name: str, ready: Ready) -> NoReturn:
+    """The agents that decide, until SIGTERM."""
+    policies, contracts = judgement(settings)
+    outside, close = _outside(settings, name, policies.digest)
+    site = _site(settings, FLOW_GROUP, name, ready, close)
+    run_flow_worker(
+        FlowWiring(
+            site=site,
+            outside=outside,
+            agents=agents(policies, contracts),
+            rules=LiveRules(settings).of,
+            forwards={FEEDBACK: "triage.feedback"},
+        )
+    )
+
+
+def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
+    """The reading lanes, until SIGTERM; takes readings once every model has answered its canary."""
+    policies, contracts = judgement(settings)
+    models, served = LiveModels(model_store(settings)), LiveModels(model_store(settings), as_served=True)
+    triton = addresses(settings).triton
+    asyncio.run(_sound(triton, answering_now(settings)))
+    outside, close = _outside(settings, name, policies.digest)
+    reports = Reports(policies.quality)
+    server = TritonServer(triton, served)
+    pixels = DicomPixels(outside.objects, children=sum(AT_ONCE.values()))
+    way = RightOfWay(settings.home / "run" / "right-of-way", settings.yield_s)
+    preparing = Preparing(outside.objects, pixels, reports)
+    reader = Reader(outside.objects, preparing, server, models, time.monotonic, way.turn)
+    parts = _ReadingParts(reader, (pixels, server), way)
+
+    async def close_all() -> None:
+        await parts.close()
+        await close()
+
+    spans = outside.spans if isinstance(outside.spans, Telemetry) else None
+    answering = Answering(parts, models, outside.log, spans, reports, waits_s=settings.yield_s)
+    longest = max([LONGEST_LIVE_S, *(c.limits.deadline_s for c in contracts)])  # one may be added while this runs
+    run_reading_worker(
+        ReadingWiring(
+            site=_site(settings, READING_GROUP, name, ready, close_all),
+            outside=outside,
+            lanes=tuple(_lane(lane, running) for lane, running in AT_ONCE.items()),
+            read=answering.handle,
+            deadline_s=longest + settings.yield_s + MARGIN_S + HANDLER_SLACK_S,
+            tries=1,
+        )
+    )
+
+
+def _lane(lane: str, running: int) -> ReadingLane:
+    topic = f"triage.readings.{lane}"
+    return ReadingLane(name=READING[lane], topic=topic, retry_topic=RETRY[topic], running=running)
+
+
+async def _sound(triton: str, models: Mapping[str, ModelFolder]) -> None:
+    """Wait until every model answers its canary: a model that answers wrongly is asked about no study."""
+    patience = Patience()
+    async with TritonServer(triton, models) as server:
+        for model in models.values():
+            await patience.until_done(f"canary of {model.contract.name}", partial(server.ready, model.contract))
+
+
+class _ReadingParts:
+    """Pixels and model server, opened in the worker's event loop by the first reading."""
+
+    def __init__(self, reader: Reader, opens: tuple[DicomPixels, TritonServer], way: RightOfWay) -> None:
+        self._reader, self._opens, self._way = reader, opens, way
+        self._stack = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._open = False
+
+    async def read(self, request: ReadingRequested) -> ReadingAnswered | ReadingFailed:
+        """The reader's answer."""
+        async with self._opening:
+            if not self._open:
+                for part in self._opens:
+                    await self._stack.enter_async_context(part)
+                self._open = True
+        async with self._way.reading(request):
+            return await self._reader.read(request)
+
+    async def close(self) -> None:
+        """End the decoders and let go of shared memory."""
+        await self._stack.aclose()
+
+
+def _site(settings: Settings, group: str, name: str, ready: Ready, close: Close) -> Site:
+    return Site(
+        bootstrap=addresses(settings).kafka,
+        group=group,
+        slot=name,
+        topics=tuple(topic_plans()),
+        ready=ready,
+        close=close,
+    )
+
+
+def _outside(settings: Settings, name: str, policy: str) -> tuple[Outside, Close]:
+    at = addresses(settings)
+    redis, log = connect(at.redis), KafkaLog(at.kafka, client_id=name)
+    telemetry = Telemetry("wetread-worker", settings.otlp)
+    outside = Outside(
+        state=RedisState(redis),
+        log=MeasuredLog(log, telemetry),
+        objects=object_store(settings),
+        policy=policy,
+        deadletters=DEADLETTERS,
+        addressed=addressed,
+        spans=telemetry,
+    )
+
+    async def close() -> None:
+        await log.close()
+        await redis.aclose()
+        await asyncio.to_thread(telemetry.close)
+
+    return outside, close

@@ -1,0 +1,72 @@
+"""The windows of a process together: what may be committed, where to start, what to do before partitions go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from streams.ports import Place
+from streams.runtime.processing.applying import Applier
+from streams.runtime.processing.window import Window
+
+SETTLE_WITHIN_S = 5.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Lane:
+    """One topic in this process; `place` names the agent of places without an applier."""
+
+    window: Window
+    applier: Applier | None = None
+    place: str | None = None
+    settle_s: float = SETTLE_WITHIN_S
+
+
+@dataclass(slots=True)
+class Delivery:
+    """The windows of a process, as its transport asks for them: Faust's own acknowledgements are not used.
+
+    Attributes:
+        assigned: topics and partitions that are ours now.
+        lanes: by topic.
+        ready: called whenever partitions have come and events are taken.
+    """
+
+    assigned: Callable[[], Iterable[tuple[str, int]]]
+    lanes: dict[str, Lane] = field(default_factory=dict)
+    ready: Callable[[], None] | None = None
+
+    def committable(self) -> dict[tuple[str, int], int]:
+        """The low ends of all windows."""
+        return {at: low for lane in self.lanes.values() for at, low in lane.window.low_ends().items()}
+
+    async def settle(self) -> None:
+        """Close all windows at once: decisions may finish, readings are cancelled and made by the next owner."""
+        await asyncio.gather(*(lane.window.close(lane.settle_s) for lane in self.lanes.values()))
+
+    async def start(self, topic: str, partition: int, committed: int | None) -> int | None:
+        """Where state stands behind, there; None: at the committed offset."""
+        lane = self.lanes.get(topic)
+        if lane is None or lane.applier is None:
+            return None
+        told = max(committed or 0, 0)
+        mark = await lane.applier.take(partition, told) or 0
+        return None if committed is None or committed < 0 else min(mark, committed)
+
+    def resume(self) -> None:
+        """Open all windows."""
+        for lane in self.lanes.values():
+            lane.window.open()
+        if self.ready is not None:
+            self.ready()
+
+    def places(self) -> list[Place]:
+        """The places of the partitions that are ours now."""
+        found = []
+        for topic, partition in self.assigned():
+            lane = self.lanes.get(topic)
+            name = lane and (lane.applier.agent.name if lane.applier else lane.place)
+            if name:
+                found.append(Place(name, partition))
+        return found

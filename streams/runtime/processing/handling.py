@@ -1,0 +1,133 @@
+"""One event through a handler that decides nothing: a forwarder, or a reading, whose answer is remembered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from streams.errors import EventUnreadable, ModelServerAway, TryAgain
+from streams.events.envelope import header
+from streams.ports import Change, Message, Place, Record
+from streams.runtime.processing.applying import Outside
+from streams.runtime.processing.failures import DeadLetterCount, attempt_of, dead_letter, must_stop, reason_of, retry
+
+log = logging.getLogger(__name__)
+
+Handle = Callable[[Record], Awaitable[Sequence[Message]]]
+REMEMBERED_FOR = timedelta(days=2)
+FORGET = "runtime.forget"
+"""The timer by which an answer that nobody asks for any more is forgotten."""
+FIRST_DELAY_S, LONGEST_DELAY_S = 5.0, 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a handler is treated.
+
+    Attributes:
+        tries: how often in a row before the event goes to the retry topic; None: for ever, in place.
+        retry_topic: where it goes then.
+        deadline_s: how long one try may take; the sending is not counted.
+        remembers: its answer is stored before it is sent, so that a redelivery sends the same bytes.
+    """
+
+    tries: int | None = None
+    retry_topic: str | None = None
+    deadline_s: float | None = None
+    remembers: bool = False
+
+
+class Handling:
+    """The guaranteed step of a handler: it returns when what was answered is acknowledged by Kafka."""
+
+    def __init__(
+        self, name: str, handle: Handle, outside: Outside, manner: Manner, dead: DeadLetterCount | None = None
+    ) -> None:
+        """`name` is the agent of its places in the state store."""
+        self.name = name
+        self._handle, self._outside, self._manner = handle, outside, manner
+        self._dead = dead or DeadLetterCount()
+
+    async def apply(self, record: Record) -> None:
+        """Handle the event, put it off, or set it aside.
+
+        Raises:
+            StateLost, TooManyDeadLetters: this process cannot go on.
+        """
+        try:
+            await self._send(await self._answer(record))
+        except TryAgain as error:
+            await self._send((self._put_off(record, error),))
+        except Exception as error:
+            if must_stop(error):
+                raise
+            await self._send((self._set_aside(record, error),))
+        else:
+            self._dead.handled()
+
+    async def _send(self, messages: Sequence[Message]) -> None:
+        await self._outside.patience.until_done(self.name, lambda: self._outside.log.send(messages))
+
+    async def _answer(self, record: Record) -> Sequence[Message]:
+        if not self._manner.remembers:
+            return await self._handled(record)
+        event = header(record.headers, "ce_id")
+        if not event:
+            raise EventUnreadable("not a CloudEvent in binary mode: no ce_id")
+        patience, place = self._outside.patience, Place(self.name, record.partition)
+        known = await patience.until_done(self.name, lambda: self._remembered(place, event))
+        if known is not None:
+            return known
+        messages = tuple(await self._handled(record))
+        return await patience.until_done(self.name, lambda: self._remember(place, event, messages))
+
+    async def _handled(self, record: Record) -> Sequence[Message]:
+        async def attempt() -> Sequence[Message]:
+            try:
+                async with asyncio.timeout(self._manner.deadline_s):
+                    return await self._handle(record)
+            except TimeoutError as error:
+                raise ModelServerAway(f"no answer within {self._manner.deadline_s} s") from error
+
+        return await self._outside.patience.until_done(self.name, attempt, self._manner.tries)
+
+    async def _remembered(self, place: Place, event: str) -> Sequence[Message] | None:
+        return (await self._outside.state.load(place, event, event, ())).said
+
+    async def _remember(self, place: Place, event: str, messages: tuple[Message, ...]) -> Sequence[Message]:
+        """What is stored for the event: ours, or what another process answered meanwhile."""
+        change = Change(
+            version=0,
+            event=event,
+            parts={},
+            said=messages,
+            timers={FORGET: _now() + REMEMBERED_FOR},
+            mark=0,
+            known_mark=0,
+        )
+        if await self._outside.state.commit(place, event, change):
+            return messages
+        return await self._remembered(place, event) or ()
+
+    def _put_off(self, record: Record, error: TryAgain) -> Message:
+        if self._manner.retry_topic is None:
+            raise error
+        attempt = attempt_of(record.headers)
+        delay = min(FIRST_DELAY_S * 2.0**attempt, LONGEST_DELAY_S)
+        log.warning("%s/%s/%s put off: %s", record.topic, record.partition, record.offset, error)
+        return retry(record, self._manner.retry_topic, _now() + timedelta(seconds=delay))
+
+    def _set_aside(self, record: Record, error: Exception) -> Message:
+        reason = reason_of(error)
+        log.error("%s/%s/%s set aside: %s", record.topic, record.partition, record.offset, reason, exc_info=error)
+        self._dead.set_aside(reason)
+        if self._outside.spans is not None:
+            self._outside.spans.count("wetread_dead_letters_total", agent=self.name)
+        return dead_letter(record, reason, self._outside.deadletters)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,87 @@
+"""Timers that are due become events; and a state store that forgot is noticed though nothing happens."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from streams.errors import StateLost
+from streams.events.envelope import Envelope, timestamp, to_kafka
+from streams.events.identifiers import named_id
+from streams.events.imaging import TimerFired
+from streams.ports import DueTimer, Message, Place
+from streams.runtime.processing.applying import Outside
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S, CHECK_EVERY_S = 0.1, 1.0
+AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticker:
+    """Looks for due timers of the places that this process has, and for what the store no longer holds.
+
+    Attributes:
+        places: the places that are this process's now.
+        fire: what is done with due timers before they are settled.
+    """
+
+    outside: Outside
+    places: Callable[[], Sequence[Place]]
+    fire: Callable[[Sequence[DueTimer]], Awaitable[None]]
+
+    async def run(self) -> None:
+        """Until cancelled; a part that is away is waited for.
+
+        Raises:
+            StateLost: Redis no longer holds what it acknowledged.
+        """
+        loop = asyncio.get_running_loop()
+        checked = loop.time()
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            await self.outside.patience.until_done("timers", self.tick)
+            if loop.time() - checked >= CHECK_EVERY_S:
+                checked = loop.time()
+                await self.outside.patience.until_done("timers", self.check)
+
+    async def tick(self) -> None:
+        """Fire what is due, acknowledged, then settle it: a crash between the two fires it again, by the same id."""
+        due = await self.outside.state.due(self.places(), datetime.now(UTC), AT_ONCE)
+        if due:
+            await self.fire(due)
+        for timer in due:
+            await self.outside.state.settle(timer)
+
+    async def check(self) -> None:
+        """Whether the store still holds all that it acknowledged for our places."""
+        for place in self.places():
+            if not await self.outside.state.holds(place):
+                raise StateLost(f"the state of {place.agent} {place.partition} is gone; a restart reads it anew")
+
+
+def fired(timer: DueTimer, outside: Outside) -> list[Message]:
+    """The event that a timer is: its time is the time that it was set for, its id follows from that."""
+    agent, key = timer.place.agent, timer.key
+    stage, _, name = timer.name.partition(".")
+    identity = named_id("timer", agent, key, timer.name, timestamp(timer.due))
+    data = TimerFired(key=key, stage=stage, name=name)
+    envelope = Envelope(id=identity, time=timer.due, key=key, data=data)
+    return [Message(topic, *to_kafka(e)) for topic, e in outside.addressed(envelope, agent)]
+
+
+async def say(due: Sequence[DueTimer], outside: Outside) -> None:
+    """Send timers as events to their agents' own topics."""
+    await outside.log.send([message for timer in due for message in fired(timer, outside)])
+    if outside.spans is not None:
+        outside.spans.count("wetread_timers_fired_total", len(due))
+
+
+async def forget(due: Sequence[DueTimer], outside: Outside) -> None:
+    """Remove what was remembered long enough."""
+    for timer in due:
+        await outside.state.forget(timer.place, timer.key)

@@ -1,0 +1,148 @@
+"""Faust's Kafka transport with the holes closed that lose events or leave a worker deaf.
+
+Every private name of Faust and aiokafka that is overridden or used here is listed in PRIVATE_NAMES, and a test
+asks the pinned versions for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from faust import App
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode import Service
+
+from streams.runtime.processing.delivering import Delivery
+
+log = logging.getLogger(__name__)
+
+PRIVATE_NAMES = {
+    "faust.app.base:App": ("_new_transport", "_new_producer_transport", "_consumer_wait_empty", "_stop_consumer"),
+    "faust.transport.drivers.aiokafka:Consumer": (
+        "_filter_tps_with_pending_acks",
+        "_filter_committable_offsets",
+        "_should_commit",
+        "commit",
+        "perform_seek",
+        "resume_flow",
+        "seek_to_committed",
+        "wait_empty",
+    ),
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": ("_consumer", "seek_to_committed", "seek_wait"),
+    "faust.transport.drivers.aiokafka:Producer": ("_settings_extra",),
+    "faust.transport.drivers.aiokafka:Transport": ("Consumer", "Producer"),
+    "aiokafka.consumer.group_coordinator:GroupCoordinator": ("check_errors",),
+}
+ASK_FOR_ERRORS_EVERY_S = 1.0
+END_WITHIN_S, CRASH_WITHIN_S = 12.0, 3.0
+"""From being told to stop (under the 15 s that a supervisor gives), and from an error that ends the process."""
+
+
+class DeliveryApp(App):
+    """A Faust app whose offsets are committed as its `delivery` says."""
+
+    delivery: Delivery
+
+    async def stop(self) -> None:
+        """Stop; where Faust's own services do not come to an end, the process does."""
+        self._end_within(END_WITHIN_S)
+        await super().stop()
+
+    async def crash(self, reason: BaseException) -> None:
+        """Something ends this process: there is little to wait for, since what is in flight is delivered again."""
+        self._end_within(CRASH_WITHIN_S)
+        await super().crash(reason)
+
+    def _end_within(self, seconds: float) -> None:
+        timer = threading.Timer(seconds, _end)
+        timer.daemon = True
+        timer.start()
+
+    def _new_transport(self) -> Transport:
+        return Transport(self.conf.broker_consumer, self)
+
+    def _new_producer_transport(self) -> Transport:
+        return Transport(self.conf.broker_producer, self)
+
+
+def _end() -> None:
+    log.error("this worker's services did not end by themselves; what was not committed is delivered again")
+    os._exit(1)
+
+
+class Consumer(driver.Consumer):
+    """Commits the window's low ends, settles before a revoke, starts where Redis is, and never goes deaf."""
+
+    app: DeliveryApp
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        """Partitions that may have something to commit."""
+        return iter(
+            TP(*at) for at in self.app.delivery.committable() if topics is None or TP(*at) in topics or at[0] in topics
+        )
+
+    def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Never past the lowest offset in flight (Faust's own count can be: faust #606)."""
+        low_ends = self.app.delivery.committable()
+        offsets = {tp: low_ends[tp.topic, tp.partition] for tp in tps}
+        return {tp: offset for tp, offset in offsets.items() if self._should_commit(tp, offset)}
+
+    async def wait_empty(self) -> None:
+        """Before partitions go, and at the end: finish, then commit, while they are still ours (faust #502)."""
+        await self.app.delivery.settle()
+        if not await self.commit():  # another commit was under way, with the low ends from before
+            await self.commit()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Go to the committed offsets, or to where the state needs the record from."""
+        committed = {TP(tp.topic, tp.partition): at for tp, at in (await self._thread.seek_to_committed()).items()}
+        lower = {}
+        for tp, offset in committed.items():
+            start = await self.app.delivery.start(tp.topic, tp.partition, offset)
+            if start is not None and start != offset:
+                lower[tp] = start
+        if lower:
+            log.info("the state needs the record from: %s", {f"{t.topic}/{t.partition}": o for t, o in lower.items()})
+            await self._thread.seek_wait({driver.ensure_aiokafka_TP(tp): at for tp, at in lower.items()})
+        return {**committed, **lower}
+
+    def resume_flow(self) -> None:
+        """After the seek: events that come now belong to the new assignment."""
+        self.app.delivery.resume()
+        super().resume_flow()
+
+    @Service.task
+    async def _ask_for_errors(self) -> None:
+        """Crash on what aiokafka parks until somebody asks; Faust never does, and the worker would sit idle."""
+        while not self.should_stop:
+            await self.sleep(ASK_FOR_ERRORS_EVERY_S)
+            consumer = self._thread._consumer  # noqa: SLF001
+            if consumer is not None and self._thread.thread_loop is not None:
+                self._thread.thread_loop.call_soon_threadsafe(self._check, consumer._coordinator)  # noqa: SLF001
+
+    def _check(self, coordinator: Any) -> None:
+        try:
+            coordinator.check_errors()
+        except Exception as error:  # noqa: BLE001  # whatever it is, only a new start helps
+            log.error("the consumer group's coordinator: %r", error)  # noqa: TRY400
+            asyncio.run_coroutine_threadsafe(self.crash(error), self.loop)
+
+
+class Producer(driver.Producer):
+    """Acknowledged by all replicas, and idempotent; Faust itself sends nothing here."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class Transport(driver.Transport):
+    """The transport of a DeliveryApp."""
+
+    Consumer = Consumer
+    Producer = Producer

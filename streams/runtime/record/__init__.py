@@ -1,0 +1,1 @@
+"""The record read again: as entries, followed live, replayed."""

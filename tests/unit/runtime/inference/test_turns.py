@@ -1,0 +1,155 @@
+"""Urgent readings go first on a host, whatever becomes of their processes; routine ones wait so long and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from streams.runtime.inference.turns import RightOfWay
+from tests.support.asking import ROUTINE, STAT
+
+FOREVER_S = 3600.0
+HOLDER = """
+import asyncio, sys
+from pathlib import Path
+sys.path[:0] = {path!r}
+from tests.support.asking import STAT
+from streams.runtime.inference.turns import RightOfWay
+
+async def main():
+    async with RightOfWay(Path({pipe!r}), 1.0).reading(STAT):
+        print("held", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def way(folder: Path, longest_s: float = FOREVER_S) -> RightOfWay:
+    """As another process has it: only the file is shared."""
+    return RightOfWay(folder / "run" / "right-of-way", longest_s)
+
+
+async def blocked(task: asyncio.Task[None]) -> bool:
+    """Whether it still waits after everything else that can run has run."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return not task.done()
+
+
+async def test_nobody_urgent_nobody_waits(tmp_path: Path):
+    """The first turn of an installation, and each one when nothing urgent is under way."""
+    here = way(tmp_path)
+    async with here.reading(ROUTINE):
+        await here.turn(ROUTINE)
+        await here.turn(ROUTINE)
+
+
+async def test_a_routine_reading_waits_until_the_last_urgent_one_has_ended(tmp_path: Path):
+    """Two are under way in other processes; the wait ends with the second, and a third takes it up again."""
+    here, one, two = way(tmp_path), way(tmp_path), way(tmp_path)
+    async with here.reading(ROUTINE):
+        async with two.reading(replace(STAT, reading="b")):
+            async with one.reading(STAT):
+                waiting = asyncio.create_task(here.turn(ROUTINE))
+                assert await blocked(waiting)
+            assert await blocked(waiting)
+        await asyncio.wait_for(waiting, 10)
+        async with one.reading(STAT):
+            waiting = asyncio.create_task(here.turn(ROUTINE))
+            assert await blocked(waiting)
+        await asyncio.wait_for(waiting, 10)
+
+
+async def test_urgent_ones_wait_for_nobody(tmp_path: Path):
+    """Neither for each other nor for a routine one that waits."""
+    here, there = way(tmp_path), way(tmp_path)
+    async with here.reading(STAT), there.reading(ROUTINE):
+        waiting = asyncio.create_task(there.turn(ROUTINE))
+        assert await blocked(waiting)
+        await here.turn(STAT)
+        async with there.reading(replace(STAT, reading="b")):
+            await there.turn(replace(STAT, reading="b"))
+    await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_failed_urgent_reading_lets_go(tmp_path: Path):
+    """By an exception, and by being cancelled."""
+    here, there = way(tmp_path), way(tmp_path)
+    with pytest.raises(ValueError, match="broke"):
+        async with here.reading(STAT):
+            raise ValueError("broke")
+
+    async def hold() -> None:
+        async with here.reading(STAT):
+            await asyncio.Event().wait()
+
+    holding = asyncio.create_task(hold())
+    async with there.reading(ROUTINE):
+        waiting = asyncio.create_task(there.turn(ROUTINE))
+        assert await blocked(waiting)
+        holding.cancel()
+        await asyncio.wait_for(waiting, 10)
+
+
+async def test_a_killed_process_lets_go(tmp_path: Path):
+    """SIGKILL in the middle of an urgent reading: the kernel closes the pipe, the wait ends, nothing is left over."""
+    here = way(tmp_path)
+    program = HOLDER.format(path=sys.path, pipe=str(tmp_path / "run" / "right-of-way"))
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"held\n"
+        async with here.reading(ROUTINE):
+            waiting = asyncio.create_task(here.turn(ROUTINE))
+            assert await blocked(waiting)
+            process.kill()
+            await asyncio.wait_for(waiting, 10)
+            await here.turn(ROUTINE)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_no_routine_reading_starves(tmp_path: Path):
+    """It waits so long in all, over its parts, and goes on although an urgent one is under way; the next waits anew."""
+    here, there = way(tmp_path, 0.05), way(tmp_path)
+    loop = asyncio.get_running_loop()
+    async with there.reading(STAT):
+        async with here.reading(ROUTINE):
+            began = loop.time()
+            await here.turn(ROUTINE)
+            assert loop.time() - began >= 0.05
+            turns = [asyncio.create_task(here.turn(ROUTINE)) for _ in range(3)]
+            assert not any([await blocked(turn) for turn in turns])
+        async with here.reading(ROUTINE):
+            waiting = asyncio.create_task(here.turn(ROUTINE))
+            assert await blocked(waiting)
+            await waiting
+
+
+async def test_a_wait_that_is_cut_off_leaves_nothing(tmp_path: Path):
+    """A reading whose time is over, or whose partition has gone, is cancelled while it waits."""
+    here, there = way(tmp_path), way(tmp_path)
+    async with there.reading(STAT), here.reading(ROUTINE):
+        waiting = asyncio.create_task(here.turn(ROUTINE))
+        assert await blocked(waiting)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+
+async def test_where_no_pipe_can_be_readings_go_on(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """A plain file in its place: nobody waits, and the log says what to do."""
+    here = way(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "right-of-way").touch()
+    async with here.reading(STAT):
+        await here.turn(ROUTINE)
+    assert "is not a named pipe: remove it" in caplog.text

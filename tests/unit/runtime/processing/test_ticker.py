@@ -1,0 +1,106 @@
+"""Timers become events: once in effect, by an id and a time that follow from what was set."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from streams.adapters.memory_reading import MemoryObjects
+from streams.adapters.memory_twins import MemoryLog, MemoryState
+from streams.errors import BrokerAway, StateLost
+from streams.events.envelope import from_kafka
+from streams.events.imaging import TimerFired
+from streams.ports import Place
+from streams.runtime.processing import ticker
+from streams.runtime.processing.applying import Applier, Outside
+from tests.support.toy import DEAD, START, TOPIC, addressed, opened, toy_agent
+
+
+class Scene:
+    """The toy agent, with one timer set for long ago."""
+
+    def __init__(self):
+        self.state, self.log = MemoryState(), MemoryLog()
+        self.outside = Outside(
+            state=self.state,
+            log=self.log,
+            objects=MemoryObjects(),
+            policy="p",
+            deadletters=DEAD,
+            addressed=addressed,
+        )
+        self.applier = Applier(toy_agent(), self.outside)
+        self.places = [Place("toy", p) for p in range(8)]
+        self.ticker = ticker.Ticker(outside=self.outside, places=lambda: self.places, fire=self.fire)
+
+    async def fire(self, due):
+        await ticker.say(due, self.outside)
+
+    async def set(self):
+        message = opened("1.2", "timer")
+        record = self.log.append(TOPIC, message.key, message.value, message.headers)
+        await self.applier.apply(record, lambda: 0)
+        return record
+
+    def fired(self):
+        envelopes = [from_kafka(r.value, r.headers) for r in self.log.records(TOPIC)]
+        return [e for e in envelopes if isinstance(e.data, TimerFired)]
+
+
+async def test_a_due_timer_is_an_event_on_its_agents_topic():
+    """In the key's own partition, at the time it was set for, then forgotten."""
+    s = Scene()
+    record = await s.set()
+    await s.ticker.tick()
+    await s.ticker.tick()
+    (event,) = s.fired()
+    assert event.data == TimerFired(key="1.2", stage="counting", name="quiet")
+    assert (event.time, event.key) == (START + timedelta(seconds=2), "1.2")
+    assert s.log.records(TOPIC)[-1].partition == record.partition
+
+
+async def test_a_crash_before_it_is_settled_fires_it_again_by_the_same_id():
+    """The agent then knows it."""
+    s = Scene()
+    await s.set()
+    due = await s.state.due(s.places, START + timedelta(days=1), 10)
+    await s.fire(due)
+    await s.ticker.tick()
+    first, second = s.fired()
+    assert first == second
+    for record in s.log.records(TOPIC)[1:]:
+        await s.applier.apply(record, lambda: 0)
+    loaded = await s.state.load(Place("toy", record.partition), "1.2", "x", None)
+    assert loaded.version == 2
+
+
+async def test_not_sent_is_not_settled():
+    """Kafka away: the timer stays due."""
+    s = Scene()
+    await s.set()
+    s.log.away = True
+    with pytest.raises(BrokerAway):
+        await s.ticker.tick()
+    s.log.away = False
+    await s.ticker.tick()
+    assert len(s.fired()) == 1
+
+
+async def test_only_of_places_that_are_ours():
+    """Another worker's timers are another worker's."""
+    s = Scene()
+    await s.set()
+    s.places = []
+    await s.ticker.tick()
+    assert s.fired() == []
+
+
+async def test_a_flush_while_idle_is_noticed():
+    """No event has to come for it."""
+    s = Scene()
+    await s.set()
+    await s.ticker.check()
+    s.state.flush()
+    with pytest.raises(StateLost):
+        await s.ticker.check()

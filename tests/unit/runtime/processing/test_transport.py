@@ -1,0 +1,108 @@
+"""The transport: every private name it stands on exists, and Faust commits what the window says and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+from faust.types import TP
+
+from streams.adapters.memory_reading import MemoryObjects
+from streams.adapters.memory_twins import MemoryLog, MemoryState
+from streams.ports import Change, Place
+from streams.runtime.processing import transport
+from streams.runtime.processing.applying import Outside
+from streams.runtime.processing.worker import FlowWiring, ReadingLane, ReadingWiring, Site, build_flow, build_reading
+from tests.support.toy import DEAD, TOPIC, addressed, toy_agent
+
+NAMES = [(owner, name) for owner, names in transport.PRIVATE_NAMES.items() for name in names]
+
+
+@pytest.mark.parametrize(("owner", "name"), NAMES, ids=lambda value: str(value).rpartition(":")[2])
+def test_private_names_exist(owner, name):
+    """A new version of Faust or aiokafka that renames one fails here, not in a hospital."""
+    module, _, attribute = owner.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    assert hasattr(found, name) or name in found.__annotations__
+
+
+@pytest.fixture
+def outside():
+    return Outside(
+        state=MemoryState(),
+        log=MemoryLog(),
+        objects=MemoryObjects(),
+        policy="p",
+        deadletters=DEAD,
+        addressed=addressed,
+    )
+
+
+@pytest.fixture
+def app(outside):
+    site = Site(bootstrap="127.0.0.1:1", group="g")
+    return build_flow(FlowWiring(site=site, outside=outside, agents=(toy_agent(),), forwards={"feedback": "fb"}))
+
+
+async def nothing(_record):
+    return ()
+
+
+def test_settings_that_were_measured(app):
+    """No web server, no topics of Faust's own, no tables' standbys, a short session, every event waited for."""
+    conf = app.conf
+    assert not conf.web_enabled
+    assert not conf.topic_allow_declare
+    assert conf.topic_disable_leader
+    assert conf.table_standby_replicas == 0
+    assert (conf.broker_session_timeout, conf.broker_heartbeat_interval) == (6, 1)
+    assert conf.broker_max_poll_interval == 1e6
+    assert conf.broker_commit_interval == 0.5
+    assert conf.stream_wait_empty
+
+
+def test_each_agent_listens_once(app, outside):
+    """One Faust agent of concurrency 1 for each topic; a reading lane has its retry topic too."""
+    assert {tuple(a.channel.topics): a.concurrency for a in app.agents.values()} == {(TOPIC,): 1, ("fb",): 1}
+    lanes = (
+        ReadingLane(name="reading-urgent", topic="u", retry_topic="u.retry", running=2),
+        ReadingLane(name="reading-routine", topic="r", retry_topic="r.retry", running=1),
+    )
+    site = Site(bootstrap="127.0.0.1:1", group="g2")
+    wiring = ReadingWiring(site=site, outside=outside, lanes=lanes, read=nothing, deadline_s=1.0)
+    topics = {t for a in build_reading(wiring).agents.values() for t in a.channel.topics}
+    assert topics == {"u", "u.retry", "r", "r.retry"}
+
+
+class Lows:
+    """A delivery with fixed low ends."""
+
+    def __init__(self, lows):
+        self.lows = lows
+
+    def committable(self):
+        return self.lows
+
+
+async def test_what_is_committed_is_the_low_end(app):
+    """Neither more, nor again what was committed before; Faust's own acknowledgements do not count."""
+    consumer = object.__new__(transport.Consumer)
+    app.delivery = Lows({(TOPIC, 0): 7, (TOPIC, 1): 3, (TOPIC, 2): 9})
+    consumer.app = app
+    consumer._committed_offset = {TP(TOPIC, 0): 4, TP(TOPIC, 1): None, TP(TOPIC, 2): 9}
+    consumer._acked = {TP(TOPIC, 0): [10, 11, 12]}
+    tps = list(consumer._filter_tps_with_pending_acks())
+    assert consumer._filter_committable_offsets(tps) == {TP(TOPIC, 0): 7, TP(TOPIC, 1): 3}
+
+
+async def test_starting_where_the_state_is(app, outside):
+    """The lower of the group's offset and the state's mark; nothing known means the beginning."""
+    delivery, place = app.delivery, Place("toy", 3)
+    assert await delivery.start(TOPIC, 3, 50) == 0
+    change = {"version": 0, "parts": {}, "said": (), "known_mark": 0}
+    await outside.state.commit(place, "k", Change(**change, event="e", mark=20))
+    assert await delivery.start(TOPIC, 3, 50) == 20
+    assert await delivery.start(TOPIC, 3, 10) == 10
+    assert await delivery.start(TOPIC, 3, None) is None
+    assert await delivery.start("fb", 3, 50) is None
+    assert await delivery.start("unknown", 0, 5) is None
