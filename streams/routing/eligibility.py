@@ -3,32 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
 
 from streams.contract import Needs
 from streams.events.imaging import SeriesSummary, StudyAssembled
 from streams.routing.body_part import Rules, shows
 
 
-def unfit(series: SeriesSummary, needs: Needs, study: StudyAssembled, rules: Rules) -> str | None:
+class Got(IntEnum):
+    """How far a series came before it was declined."""
+
+    MODALITY, BODY_PART, IMAGES = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a series cannot be read.
+
+    Attributes:
+        got: what was looked at when it was declined.
+        seen: what it is, in words.
+        wanted: the modalities, or the part of the body, that are read instead; empty: `seen` says it all.
+    """
+
+    got: Got
+    seen: str
+    wanted: tuple[str, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """The sentence for one model alone."""
+        if not self.wanted:
+            return self.seen
+        if self.got == Got.MODALITY:
+            return f"{self.seen}; {' or '.join(self.wanted)} is read"
+        return f"{self.seen}, not {' or '.join(self.wanted)}"
+
+
+def unfit(series: SeriesSummary, needs: Needs, study: StudyAssembled, rules: Rules) -> Unfit | None:
     """The first reason why the series cannot be read; None: it can."""
+    facts = series.facts
+    if facts.modality not in needs.modality:
+        return Unfit(Got.MODALITY, f"is {facts.modality or 'of no modality'}", needs.modality)
     return next((why for why in _reasons(series, needs, study, rules) if why), None)
 
 
-def _reasons(series: SeriesSummary, needs: Needs, study: StudyAssembled, rules: Rules) -> Iterator[str | None]:
-    facts = series.facts
-    if facts.modality not in needs.modality:
-        yield f"is {facts.modality or 'of no modality'}; {' or '.join(needs.modality)} is read"
+def _reasons(series: SeriesSummary, needs: Needs, study: StudyAssembled, rules: Rules) -> Iterator[Unfit | None]:
+    yield from map(_images, _kinds(series, needs))
+    if needs.views:
+        yield from map(_images, _projections(series, needs))
+        return
+    others = [s.facts for s in study.series if s.facts.series != series.facts.series and not s.localizer]
+    part = needs.body_part
+    shown = shows(part, series.facts, study.facts.description, others, rules)
+    if shown:
+        seen, other, _ = shown.partition(f", not {part}")
+        yield Unfit(Got.BODY_PART, seen, (part,) if other else ())
+    yield _images(_contrast(needs, contrast=series.facts.contrast))
+    yield from map(_images, _geometry(series, needs))
+
+
+def _images(why: str | None) -> Unfit | None:
+    return Unfit(Got.IMAGES, why) if why else None
+
+
+def _kinds(series: SeriesSummary, needs: Needs) -> Iterator[str | None]:
     yield "scout (localizer)" if series.localizer else None
     yield None if series.pixels else "holds no images"
     yield "multi-frame images are not read" if series.multiframe else None
-    if needs.views:
-        yield from _projections(series, needs)
-        return
-    yield "screenshots or reformats (derived)" if series.derived else None
-    others = [s.facts for s in study.series if s.facts.series != facts.series and not s.localizer]
-    yield shows(needs.body_part, facts, study.facts.description, others, rules)
-    yield _contrast(needs, contrast=facts.contrast)
-    yield from _geometry(series, needs)
+    yield "screenshots or reformats (derived)" if series.derived and not needs.views else None
 
 
 def _projections(series: SeriesSummary, needs: Needs) -> Iterator[str | None]:

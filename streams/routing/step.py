@@ -19,12 +19,11 @@ from streams.events.reading import Lane, ReadingRequested, Role, SeriesToRead
 from streams.policy import RoutingPolicy
 from streams.routing.choosing import Chosen, choose
 from streams.routing.state import Asked
+from streams.routing.telling import nobody
 from streams.stage import NOTHING, Outcome, Parts, Stage
 
 ASKED = "asked"
 OFF = "off"
-SENTENCES_MOST = 6
-"""So many reasons make a sentence; the rest are counted. All of them stand in `declined`."""
 
 
 def routing(policy: RoutingPolicy, contracts: Sequence[Contract]) -> Stage:
@@ -78,8 +77,22 @@ class _Router:
             new.append(request)
             chosen.append(_choice(request, found.why, None))
         state = Asked(lane=lane, requests=requests, chosen=tuple(c.model for c in chosen))
-        told = _routed(study, chosen, declined) if chosen else _ineligible(study, declined)
+        told = _routed(study, chosen, declined) if chosen else self._ineligible(study, declined)
         return Outcome(changes={ASKED: state}, says=(told, *new))
+
+    def _ineligible(self, study: StudyAssembled, declined: Sequence[Choice]) -> StudyIneligible:
+        off = [choice.model for choice in declined if choice.series is None]
+        asked = [contract for contract in self._contracts if contract.name not in off]
+        return StudyIneligible(
+            facts=study.facts,
+            revision=study.revision,
+            priority=study.priority,
+            modality=_modality(study, ()),
+            declined=tuple(declined),
+            reason=nobody(study, asked, off, self._policy.body_parts),
+            first_stored_at=study.first_stored_at,
+            last_stored_at=study.last_stored_at,
+        )
 
     def _hasten(self, asked: Asked, event: PriorityChanged) -> Outcome:
         """Ask again in the urgent lane; the reading keeps its name, so it is answered once.
@@ -154,31 +167,3 @@ def _routed(study: StudyAssembled, chosen: Sequence[Choice], declined: Sequence[
         first_stored_at=study.first_stored_at,
         last_stored_at=study.last_stored_at,
     )
-
-
-def _ineligible(study: StudyAssembled, declined: Sequence[Choice]) -> StudyIneligible:
-    return StudyIneligible(
-        facts=study.facts,
-        revision=study.revision,
-        priority=study.priority,
-        modality=_modality(study, ()),
-        declined=tuple(declined),
-        reason=_reason(study, declined),
-        first_stored_at=study.first_stored_at,
-        last_stored_at=study.last_stored_at,
-    )
-
-
-def _reason(study: StudyAssembled, declined: Sequence[Choice]) -> str:
-    """One sentence out of all the reasons, each once."""
-    names = {s.facts.series: s.facts.number for s in study.series}
-    said: dict[str, None] = {}
-    for choice in declined:
-        number = names.get(choice.series or "")
-        who = choice.model if choice.series is None else "a series" if number is None else f"series {number}"
-        said[f"{who}: {choice.why}"] = None
-    if not said:
-        return "no model is installed"
-    shown = list(said)[:SENTENCES_MOST]
-    more = f"; and {len(said) - len(shown)} reasons more" if len(said) > len(shown) else ""
-    return f"no model reads it: {'; '.join(shown)}{more}"

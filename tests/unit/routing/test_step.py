@@ -73,7 +73,7 @@ def test_an_unfit_series_is_declined_with_a_sentence(series, sentence):
     assert isinstance(told, StudyIneligible)
     assert requests == []
     assert told.declined[0].why == sentence
-    assert told.reason == f"no model reads it: series 2: {sentence}"
+    assert told.reason == f"no model reads it: series 2: {sentence.removeprefix('is ')}"
 
 
 def test_contrast_may_be_required():
@@ -124,7 +124,7 @@ class TestRoles:
     def test_a_model_that_is_off_is_not_asked_and_the_record_says_so(self):
         told, requests = route(summary(), policy=replace(ROUTING, roles={"ich": "off"}))
         assert requests == []
-        assert told.reason == "no model reads it: ich: is switched off"
+        assert told.reason == "no model reads it: ich is switched off"
 
     def test_the_policys_role_stands_before_the_contracts(self):
         told, requests = route(summary(), policy=replace(ROUTING, roles={"ich": "shadow"}))
@@ -214,8 +214,43 @@ class TestPriority:
 def test_a_reason_names_what_it_can_and_counts_the_rest():
     series = [summary(f"1.2.{n}", series_facts(f"1.2.{n}", number=n), localizer=True) for n in range(1, 10)]
     told, _ = route(*series)
-    assert told.reason.endswith("series 6: scout (localizer); and 3 reasons more")
+    assert told.reason.endswith("series 6: scout (localizer); and 3 series more")
     assert len(told.declined) == 9
+
+
+class TestSeveralModels:
+    """Each series has one clause, of what all models say of it."""
+
+    @staticmethod
+    def reason(*series):
+        chest = replace(HEAD, name="nodules", needs=replace(HEAD.needs, body_part="chest", slices_min=40))
+        return route(*series, contracts=(HEAD, chest, MAMMO))[0].reason
+
+    def test_a_modality_that_nobody_reads(self):
+        series = [summary(f"1.2.{n}", series_facts(f"1.2.{n}", modality=m, number=n)) for n, m in ((3, "MR"), (4, ""))]
+        assert self.reason(*series) == (
+            "no model reads it: series 3: MR; CT and MG are read; series 4: no modality; CT and MG are read"
+        )
+
+    def test_a_part_of_the_body_that_nobody_reads(self):
+        said = self.reason(summary(facts=series_facts(body_part="PELVIS")))
+        assert said == "no model reads it: series 2: its body part says PELVIS, not chest or head"
+
+    def test_what_models_of_other_things_say_is_left_out(self):
+        """A coronal chest is no news to a model of breasts, and that it is no head helps nobody."""
+        said = self.reason(summary(facts=series_facts(body_part="CHEST"), orientation="coronal"))
+        assert said == "no model reads it: series 2: coronal slices; axial ones are read"
+
+    def test_models_are_named_where_they_differ(self):
+        other = replace(HEAD, name="other", needs=replace(HEAD.needs, coverage_mm=10.0, slices_min=60))
+        said = route(summary(coverage_mm=50.0), contracts=(HEAD, other))[0].reason
+        assert said == (
+            "no model reads it: series 2: covers 50 mm of the 100 mm needed (ich), 28 images of the 60 needed (other)"
+        )
+
+    def test_series_without_a_number_that_are_alike_are_said_once(self):
+        series = [summary(f"1.2.{n}", series_facts(f"1.2.{n}", number=None), localizer=True) for n in (1, 2)]
+        assert self.reason(*series) == "no model reads it: a series: scout (localizer)"
 
 
 MAMMO = replace(
