@@ -32,7 +32,7 @@ def choose(contract: Contract, study: StudyAssembled, rules: Rules) -> Chosen:
     """The fit series that is nearest to the thickness preferred; then soft kernel, coverage, series number."""
     name, needs = contract.name, contract.needs
     found = {s.facts.series: unfit(s, needs, study, rules) for s in study.series}
-    faults = {series: fault and fault.why for series, fault in found.items()}
+    faults = {series: fault.why if fault else None for series, fault in found.items()}
     fit = sorted((s for s in study.series if not faults[s.facts.series]), key=lambda s: _preference(s, needs))
     if needs.views:
         return _exam(contract, study, fit, faults)
