@@ -49,6 +49,7 @@ class LocalKafka:
             config,
             string.Template(template).substitute(
                 port=self.port,
+                advertised=self.settings.kafka_advertised or self.port,
                 controller_port=self.controller_port,
                 data=self._folder,
                 retention_hours=self.settings.kafka_retention_hours,

@@ -20,6 +20,7 @@ class PartsSettings:
         triton: gRPC address `host:port` of a running Triton; None: start one.
         redis_maxmemory: bytes, or with Redis' units ("1gb"); at the limit writes are refused, nothing is evicted.
         kafka_heap: the JVM's heap, in its units.
+        kafka_advertised: port that Kafka names to its clients, where something stands before it; None: its own.
         kafka_retention_hours: how long the record is kept.
         model_folders: folders whose sub-folders are models (config.pbtxt and numbered versions).
         triton_shared_memory: bytes of shared memory that each model instance starts with; it grows as needed.
@@ -32,6 +33,7 @@ class PartsSettings:
     triton: str | None = None
     redis_maxmemory: str = "1gb"
     kafka_heap: str = "512m"
+    kafka_advertised: int | None = None
     kafka_retention_hours: int = 24 * 30
     model_folders: tuple[Path, ...] = ()
     triton_shared_memory: int = 8 * MIB
