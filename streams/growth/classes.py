@@ -1,4 +1,17 @@
-"""The size bands that published schemes give a nodule of the lung, in words: no category, no advice."""
+"""The size bands that published schemes give a nodule of the lung, in words: no category, no advice.
+
+Checked against, at second hand, for the ACR's own table could not be had here:
+
+- Lung-RADS 2022: Radiopaedia's "Lung-RADS" (October 2023, naming what 2019 and 2022 changed) and a reprint of the
+  ACR's notes: solid under 6, 6 to under 8, 8 to under 15, 15 mm and more; new ones 4, 6, 8 mm; part-solid 6 mm in
+  total; ground-glass 30 mm; mean of the two axes to one decimal, in any plane; growth: more than 1.5 mm within twelve
+  months. Bands go by size alone: smooth solid nodules at the pleura under 10 mm, airway nodules and cysts are classed
+  otherwise there, and growth that stays under 1.5 mm a year over several years counts there too; neither is looked at
+  here.
+- Fleischner 2017: Radiology 284:228 (abstract read), its table by two reprints: solid under 6, 6 to 8, over 8 mm;
+  subsolid under 6, 6 mm and more; not for screening, under 35 years, known cancer or immune suppression. That the
+  mean diameter is rounded to the whole millimetre stands in Bankier et al., Radiology 285:584 (from memory).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +21,13 @@ from typing import Literal
 from streams.events.measuring import SizeClass
 from streams.events.reading import Lesion
 
-LUNG_RADS = "ACR Lung-RADS 2022 (screening; by mean diameter)"
+LUNG_RADS = (
+    "ACR Lung-RADS 2022 (screening; by mean diameter alone: nodules at pleura or airways and cysts are classed "
+    "otherwise there; checked by reprints of its table)"
+)
 FLEISCHNER = (
     "Fleischner Society 2017, Radiology 284:228 (incidental nodules, 35 years and older, no known cancer, "
-    "no immune suppression; by mean diameter, to the nearest mm)"
+    "no immune suppression; by mean diameter, to the nearest mm; checked by reprints of its table)"
 )
 GROWTH_MM = 1.5
 YEAR_DAYS = 366
@@ -29,7 +45,7 @@ def classes(lesion: Lesion, state: State) -> tuple[SizeClass, ...]:
 
 
 def lung_rads_growth(before: Lesion, after: Lesion, days: int) -> SizeClass | None:
-    """Growth as Lung-RADS 2022 defines it: mean diameter more than 1.5 mm larger within twelve months."""
+    """Growth as Lung-RADS 2022 defines it: mean diameter more than 1.5 mm larger within twelve months (second hand)."""
     grown = round(mean_mm(after), 1) - round(mean_mm(before), 1)
     if days > YEAR_DAYS or round(grown, 1) <= GROWTH_MM:
         return None

@@ -1,8 +1,9 @@
 """Which lesion of a later study is which of an earlier one: by place in the organ, then by one another.
 
 Coordinates of two studies do not agree: the patient lies otherwise, the table stands elsewhere, breath is held at
-another depth. So the place in the organ's box comes first; aligning lungs by their extents alone leaves
-some 10 mm at a nodule (Gu et al., Med Phys 2011: 9.6 mm rigid, 10.0 mm deformable, 60 pairs of scans). Where at
+another depth. So the place in the organ's box comes first; aligning lungs by their extents and a rotation leaves
+some 10 mm at a nodule (Gu et al., Med Phys 2011, abstract read: 9.6 mm so, 10.0 mm deformable, 60 pairs of scans), by
+extents alone, as here, somewhat more. Where at
 least three lesions agree on one shift between the two coordinate systems, that shift, with a stretch along each axis,
 is the nearer landmark, and lesions that do not fit it are not the same ones. Slice thickness enters nowhere: centres
 are in mm.
@@ -19,7 +20,7 @@ from streams.events.reading import Lesion
 from streams.growth.kinds import Millimetres
 
 PLACE_GATE_MM = 30.0
-"""By place alone: three times what is left after aligning by extents."""
+"""By place alone: three times what is left after aligning whole lungs."""
 LANDMARK_GATE_MM = 20.0
 """By landmarks: what breathing moves one lesion against the others, near the diaphragm."""
 AGREE_MM = 15.0

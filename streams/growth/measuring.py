@@ -13,6 +13,7 @@ from streams.growth.change import Seen, change
 from streams.growth.classes import State, classes, lung_rads_growth
 from streams.growth.kinds import kind_of
 from streams.growth.matching import Pair, match
+from streams.growth.repeatability import BASIS
 from streams.growth.state import Look
 
 NEAREST_MOST = 3
@@ -62,7 +63,7 @@ def growth(look: Look, others: Sequence[Look], tracks: Tracks, patient: str) -> 
         compared=tuple(prior.look.study for prior in priors),
         lesions=tuple(replace(one, track=_track(look, one, tracks, patient)) for one in followed),
         unseen=_unseen(priors[0]) if priors else (),
-        notes=_notes(look, priors),
+        notes=(*_notes(look, priors), *_basis(look, followed)),
     )
 
 
@@ -163,3 +164,9 @@ def _notes(look: Look, priors: Sequence[_Prior]) -> tuple[str, ...]:
     now = (f"read in spite of: {fault}" for fault in look.faults)
     then = (f"the study of {prior.day} was read in spite of: {f}" for prior in priors for f in prior.look.faults)
     return (*undated, *many, *now, *then)
+
+
+def _basis(look: Look, lesions: Sequence[LesionGrowth]) -> tuple[str, ...]:
+    """On what the intervals rest, where there is one."""
+    told = any(found.percent is not None for lesion in lesions for found in lesion.changes)
+    return (BASIS,) if told and kind_of(look.finding).nodule else ()

@@ -1,30 +1,40 @@
 """How well a nodule's volume repeats, by its size, the distance of the slices and its texture.
 
-No change can be told from one volume to another within what two scans of the same day differ by. The figures
-are published ones, for want of same-day scans read by our own model; where that model states an interval of its own
-which is wider, the wider one holds.
+No change can be told from one volume to another within what two scans of the same day differ by. The figures are
+published ones, for want of same-day scans read by our own model; where that model states an interval of its own which
+is wider, the wider one holds. Behind each stands how far it was checked: *abstract read*, *at second hand* (quoted by
+a later paper or table that was read), or *from memory*: written down as known, its text could not be had here.
 
-- Solid, 6 to 10 mm, slices of about 1 mm: the QIBA profile "Small Lung Nodule Volume Assessment and Monitoring in Low
-  Dose CT Screening" (consensus, 2017) gives a within-nodule coefficient of variation of 0.29, 0.23, 0.19, 0.16 and
-  0.14 at 6, 7, 8, 9 and 10 mm: 0.14 (10 / d)^1.43, within 0.005 of each. Below 6 mm the same curve goes on, where
-  the profile claims nothing.
-- 10 mm and more: the QIBA profile "CT Tumor Volume Change" (consensus, 2016): a change over 39 % from 10 to 34 mm, over
-  29 % to 49 mm, over 24 % above is a true one, that is 0.14, 0.105 and 0.087.
-- Subsolid: mean diameters of one reader differ by up to 14.4 % on the same day (Kim et al., PLoS One 2016, 69
-  nodules), volumes by thrice as much: a coefficient of 0.16 at least.
-- Thicker slices: volumes scatter more the fewer slices cut a nodule (Nietert et al., Chest 2009: doubling times at 2.5
-  and 5 mm are "extremely wide"). The part of it that geometry alone explains, simulated for spheres of 4 to 20 mm and
-  slices of 1 to 5 mm at any phase, stays under 0.3 of slice distance over diameter while at least two slices fit; it
-  is added in quadrature at 0.35, and slices of which not two fit into the nodule tell nothing.
-- Other slices than before: thick slices also shift the volume (Petrou et al., AJR 2007); a fifth of the
-  difference over the diameter is added in quadrature.
+- Solid, 6 to 10 mm, slices of about 1 mm (*from memory*): the QIBA profile "CT Small Lung Nodule Volume Assessment
+  and Monitoring in Low Dose CT Screening" (doi 10.1148/QIBA/20231219) gives a within-nodule coefficient of variation
+  of 0.29, 0.23, 0.19, 0.16 and 0.14 at 6, 7, 8, 9 and 10 mm: 0.14 (10 / d)^1.43, within 0.005 of each. Below 6 mm the
+  same curve goes on, where the profile claims nothing.
+- 10 mm and more (*from memory*): the QIBA profile "CT Tumor Volume Change" (doi 10.1148/QIBA/20220721): a change over
+  39 % from 10 to 34 mm, over 29 % to 49 mm, over 24 % above is a true one, that is 0.14, 0.105 and 0.087.
+- Held against those: 107 nodules of some 10 mm on 4 to 6 scans of one session, two programs: median coefficients
+  0.046 and 0.087 (Jirapatnakul et al., Quant Imaging Med Surg 2024, *abstract read*); 233 nodules of 98 mm3 on
+  average three months apart within 27 %, that is 0.10 (Marchiano et al., Radiology 2009, *abstract read*); 202 of 11
+  mm within 25 to 29 %, 0.09 to 0.10 (PMC3043750, *abstract read*); 25 % between scans of one day, on which BTS and
+  NELSON rest (*at second hand*, Eur Radiol 2021, doi 10.1007/s00330-021-08302-0). What is taken here is wider than
+  all of them.
+- Subsolid: mean diameters of one reader differ by up to 14.4 % on the same day, of two readers by 21.3 % (Kim et al.,
+  PLoS One 2016, 69 nodules, *abstract read*); volumes by thrice as much as one reader's: a coefficient of 0.16 at
+  least.
+- Thicker slices: volumes scatter more the fewer slices cut a nodule (Nietert et al., Chest 2009, *abstract read*:
+  doubling times at 2.5 and 5 mm are "extremely wide"). The part of it that geometry alone explains, simulated by us
+  for spheres of 4 to 20 mm and slices of 1 to 5 mm at any phase, stays under 0.3 of slice distance over diameter
+  while at least two slices fit; it is added in quadrature at 0.35, and slices of which not two fit into the nodule
+  tell nothing.
+- Other slices than before: thick slices overestimate (*at second hand*: a table of the Eur Respir Rev on what affects
+  volumetry, and table 17 of the BTS guideline, which cites Petrou et al., AJR 2007). By how much is our own guess: a
+  fifth of the difference over the diameter is added in quadrature.
 
 Volumes are taken as lognormal, so that a growth must be larger than 2.77 coefficients to be told: at 6 mm and thin
 slices over 120 %, where the profile's straight rule says 80 %, by which one in fourteen stable pairs passes for
 grown.
 
-The figures are of other systems, and that is their limit: some repeat three times better (27 % for 98 mm3, Marchiano et
-al., Radiology 2009). What contrast in one study only, another kernel or another breath add is in none of them.
+The figures are of other systems, and that is their limit; whoever is told an interval is told so (`BASIS`). What
+contrast in one study only, another kernel or another breath add is in none of them.
 """
 
 from __future__ import annotations
@@ -33,6 +43,11 @@ from math import exp, log, pi, sqrt
 
 from streams.events.reading import Lesion
 
+BASIS = (
+    "the intervals rest on how well other systems' volumes repeat (QIBA profiles, quoted from memory and not checked "
+    "against their text), not on same-day scans read by this model"
+)
+"""Is said wherever an interval of a nodule's change is."""
 Z95 = 1.959964
 SLICES_LEAST = 2.0
 """So many slice distances must fit into a nodule."""

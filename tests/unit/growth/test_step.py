@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from streams.events.measuring import GrowthMeasured
 from streams.events.reading import QualityNote
+from streams.growth.repeatability import BASIS
 from streams.growth.step import LESIONS_MOST, NEWEST_KEPT, OLDEST_KEPT, growing
+from streams.oversight.growing import growth_told
 from tests.support.lesions import DAY, ball_mm3, measured, moved, nodule, nodules
 from tests.support.stepping import Stepped
 
@@ -125,7 +127,16 @@ class TestOnePatient:
         assert said.notes == (
             "read in spite of: The patient moved.",
             f"the study of {DAY} was read in spite of: The patient moved.",
+            BASIS,
         )
+
+    def test_an_interval_says_what_it_rests_on(self, stage):
+        """Figures of other systems, quoted from memory: whoever is told one is told that; without one nobody is."""
+        (first,) = stage.hear(measured("1", DAY, nodule()))
+        (said,) = stage.hear(measured("2", DAY + YEAR, grown()))
+        assert (first.notes, said.notes) == ((), (BASIS,))
+        assert "from memory" in BASIS
+        assert BASIS in growth_told(said)
 
     def test_a_shadow_stays_one(self, stage):
         (said,) = stage.hear(measured("1", DAY, nodule(), role="shadow"))
