@@ -1,0 +1,1 @@
+"""The promises, one module each: `check(history)` yields what breaks it."""

@@ -1,0 +1,162 @@
+"""Figures of a run: kills, lost, doubled, redone, waiting times, silences and recoveries, by the topics' own times."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any
+
+from streams.chaos.verifier.checks import alerts, belonging, contents, outcomes, stored
+from streams.chaos.verifier.checks.outcomes import given_up
+from streams.chaos.verifier.history import Event, History, Torment
+from streams.chaos.verifier.silence import Silences
+from streams.chaos.verifier.violations import Violation
+
+KILL = ".kill"
+ALONE_S = 15.0
+"""A worker's kill is counted where no other fault stands so near to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Some durations in seconds: how many, median, 95th percentile (nearest rank), longest."""
+
+    count: int
+    median_s: float | None
+    p95_s: float | None
+    longest_s: float | None
+
+
+def spread(seconds: Sequence[float]) -> Spread:
+    """Of any number, none included."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return Spread(count=0, median_s=None, p95_s=None, longest_s=None)
+
+    def rank(share: float) -> float:
+        return round(ordered[max(0, ceil(share * len(ordered)) - 1)], 3)
+
+    return Spread(count=len(ordered), median_s=rank(0.5), p95_s=rank(0.95), longest_s=round(ordered[-1], 3))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What the run's table shows.
+
+    Attributes:
+        kills: kind of part to how often it was killed by SIGKILL.
+        faults: fault to how often it fell; unrecovered: of these, how often the part was not ready again in time.
+        lost: acknowledged instances, outcomes and alerts that are missing; doubled: effects under two names.
+        given_up: studies that ended as failed while the model could not be asked, and were shown so.
+        redone_percent: readings answered more than once; repeated_percent: records that repeat an event.
+        to_effect, to_alert: from the last image stored to the outcome, to the alert, as the broker took them.
+        recovery: fault to the time from its end until the part was ready again.
+        flow: fault to the time from its end until every partition in which something waited went on.
+        silence_longest: the longest time for which a partition held an event that waited and said nothing.
+        silence_after_kill: of each partition that a worker's kill silenced, from the kill on.
+    """
+
+    studies: int
+    acknowledged: int
+    kills: Mapping[str, int]
+    faults: Mapping[str, int]
+    unrecovered: Mapping[str, int]
+    lost: int
+    doubled: int
+    given_up: int
+    readings: int
+    redone_percent: float
+    repeated_percent: float
+    to_effect: Spread
+    to_alert: Spread
+    recovery: Mapping[str, Spread]
+    flow: Mapping[str, Spread]
+    silence_longest: Spread
+    silence_after_kill: Spread
+    points: Mapping[str, int]
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def figures(history: History, violations: Sequence[Violation]) -> Figures:
+    """All of them."""
+    found = Counter(violation.check for violation in violations)
+    silences = Silences(history.record)
+    answered = Counter(e.body.get("reading") for e in history.record.all if e.type == "ReadingAnswered")
+    by_fault = _by_fault(history.torments)
+    distinct = len({(event.topic, event.id) for event in history.record.all})
+    return Figures(
+        studies=sum(1 for study in history.studies if history.acknowledged(study)),
+        acknowledged=sum(len({i for i, _sha in history.acknowledged(study)}) for study in history.studies),
+        kills=Counter(t.part for t in history.torments if t.fault.endswith(KILL)),
+        faults={fault: len(torments) for fault, torments in by_fault.items()},
+        unrecovered={f: n for f, ts in by_fault.items() if (n := sum(t.recovered_at is None for t in ts))},
+        lost=found[stored.NAME] + found[belonging.NAME] + _saying(violations, "no outcome", "never", "missed"),
+        doubled=found[contents.NAME] + _saying(violations, "outcomes", "doubled", "contents"),
+        given_up=sum(given_up(history, study) for study in history.studies),
+        readings=len(answered),
+        redone_percent=_percent(answered.total() - len(answered), len(answered)),
+        repeated_percent=_percent(len(history.record.all) - distinct, distinct),
+        to_effect=spread(_since_stored(history.record.of("StudyClosed"))),
+        to_alert=spread(_since_stored(history.record.of("AlertRaised"))),
+        recovery={fault: spread(_recoveries(torments)) for fault, torments in by_fault.items()},
+        flow={fault: spread(_flow(silences, torments)) for fault, torments in by_fault.items()},
+        silence_longest=spread(silences.longest()),
+        silence_after_kill=spread(_after_kills(silences, history.torments)),
+        points=history.run.get("points") or {},
+    )
+
+
+def _percent(part: int, whole: int) -> float:
+    return round(100 * part / whole, 3) if whole else 0.0
+
+
+def _saying(violations: Sequence[Violation], *words: str) -> int:
+    """Of outcomes and alerts, those whose sentence says so."""
+    told = (v.sentence for v in violations if v.check in (outcomes.NAME, alerts.NAME))
+    return sum(any(word in sentence for word in words) for sentence in told)
+
+
+def _by_fault(torments: Sequence[Torment]) -> dict[str, list[Torment]]:
+    found: dict[str, list[Torment]] = defaultdict(list)
+    for torment in torments:
+        found[torment.fault].append(torment)
+    return dict(sorted(found.items()))
+
+
+def _since_stored(events: Sequence[Event]) -> list[float]:
+    stored_at = [(e, datetime.fromisoformat(e.body["last_stored_at"])) for e in events if "last_stored_at" in e.body]
+    return [(event.at - at).total_seconds() for event, at in stored_at]
+
+
+def _recoveries(torments: Sequence[Torment]) -> list[float]:
+    return [(t.recovered_at - t.ended_at).total_seconds() for t in torments if t.recovered_at is not None]
+
+
+def _flow(silences: Silences, torments: Sequence[Torment]) -> list[float]:
+    """Faults after whose end nothing waited tell nothing."""
+    found = (silences.resumed(torment.ended_at) for torment in torments)
+    return [(at - t.ended_at).total_seconds() for t, at in zip(torments, found, strict=True) if at is not None]
+
+
+def _after_kills(silences: Silences, torments: Sequence[Torment]) -> list[float]:
+    found: list[float] = []
+    for torment in torments:
+        if torment.fault == f"worker{KILL}" and not _near(torment, torments):
+            found += silences.after(torment.at)
+    return found
+
+
+def _near(torment: Torment, torments: Sequence[Torment]) -> bool:
+    margin = timedelta(seconds=ALONE_S)
+    return any(
+        other.number != torment.number
+        and other.at < torment.at + margin
+        and (other.recovered_at or other.ended_at) > torment.at - margin
+        for other in torments
+    )
