@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from streams.contract import Contract
@@ -114,8 +114,7 @@ class LocalFlow:
             answer = self._read(request)
             final = not isinstance(answer, ReadingFailed) or answer.final
             identity = event_id(asked.id, lane, attempt)
-            said = Envelope(id=identity, time=asked.time, key=request.study, data=answer, cause=asked.id)
-            self._send(said, lane)
+            self._send(replace(asked, id=identity, data=answer, cause=asked.id, policy=None), lane)
             attempt += 1
 
     def _decide(self, agent: Agent, envelope: Envelope) -> None:
