@@ -8,7 +8,7 @@ ARGS ?=
 
 -include training/venv.mk $(wildcard training/*/*.mk)
 
-.PHONY: help setup demo test check lint types imports schemas schemas-check structure bench lock clean
+.PHONY: help setup demo test check lint types imports faults schemas schemas-check structure bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ check: $(VENV)/ready ## the one definition of clean: style, types, imports, cont
 
 schemas: $(VENV)/ready ## write schemas/ anew from the code
 	@$(BIN)/python schemas/generate.py
+
+faults: $(VENV)/ready ## write the tables of streams/faults/README.md from the code
+	@$(BIN)/python -m streams.faults.tables
 
 bench: setup ## speed, as ratios, into tests/bench/README.md
 	@$(BIN)/python -m tests.bench $(ARGS)

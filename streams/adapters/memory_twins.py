@@ -12,6 +12,7 @@ from typing import TypeVar
 from aiokafka.partitioner import murmur2
 
 from streams.errors import BrokerAway, StateLost, StateStoreAway
+from streams.faults.protections import Protection
 from streams.ports import Change, DueTimer, Loaded, Message, Place, Record
 
 DEFAULT_PARTITIONS = 8
@@ -211,7 +212,11 @@ class MemoryState:
 
     def _knows(self, place: Place) -> bool:
         number, event = self._latest.get(place, (0, ""))
-        return number == 0 or self._held[place].commits[number - 1 : number] == [event]
+        return (
+            number == 0
+            or not Protection.REDIS_WATERMARK.on
+            or self._held[place].commits[number - 1 : number] == [event]
+        )
 
 
 def _merge(into: dict[K, V], changes: Mapping[K, V | None]) -> None:

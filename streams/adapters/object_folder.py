@@ -14,6 +14,8 @@ from pathlib import Path
 
 from streams.errors import NoRoom, ObjectDamaged, ObjectMissing
 from streams.events.identifiers import Digest, digest_of
+from streams.faults.points import Point
+from streams.faults.protections import Protection
 
 RESERVE_BYTES = 2_000_000_000
 RESERVE_SHARE = 0.05
@@ -101,10 +103,12 @@ class ObjectFolder:
         try:
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             try:
-                rest = memoryview(content)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-                os.fsync(descriptor)
+                with Point.BYTES_WRITTEN:
+                    rest = memoryview(content)
+                    while rest:
+                        rest = rest[os.write(descriptor, rest) :]
+                with Point.FSYNCED:
+                    _sync(descriptor)
             finally:
                 os.close(descriptor)
             fresh.replace(target)
@@ -143,6 +147,11 @@ def _holds(target: Path, size: int) -> bool:
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        _sync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync(descriptor: int) -> None:
+    if Protection.FSYNC.on:
+        os.fsync(descriptor)

@@ -19,6 +19,7 @@ from redis.exceptions import TimeoutError as RedisLate
 from streams.adapters.recent_states import RecentStates
 from streams.adapters.redis_turns import Turns
 from streams.errors import StateLost, StateStoreAway
+from streams.faults.protections import Protection
 from streams.ports import Change, DueTimer, Loaded, Message, Place
 from streams.stage import Listing
 
@@ -114,7 +115,7 @@ class RedisState:
     async def holds(self, place: Place) -> bool:
         """Whether Redis knows the latest commit that it acknowledged to us."""
         latest = self._latest.get(place)
-        if latest is None:
+        if latest is None or not Protection.REDIS_WATERMARK.on:
             return True
         with _answering():
             found = await self._redis.hget(self._key(place, "place"), _ring_field(latest[0]))
@@ -168,7 +169,7 @@ class RedisState:
 
     def _packed(self, place: Place, key: str, change: Change) -> bytes:
         """The argument of commit.lua."""
-        latest = self._latest.get(place)
+        latest = self._latest.get(place) if Protection.REDIS_WATERMARK.on else None
         timers = change.timers.items()
         return msgspec.msgpack.encode(
             (

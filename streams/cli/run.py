@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from streams.faults.firing import arm
 from streams.runtime.processes.doors import run_dimse, run_folder
 from streams.runtime.processes.workers import run_reader, run_worker
 from streams.runtime.settings import Settings, load
@@ -44,4 +45,5 @@ def run(
     marker = ready_file(settings.home, own)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.unlink(missing_ok=True)
+    arm(settings.home, own, settings.fault, settings.unprotected)
     ROLES[role](settings, own, marker.touch)

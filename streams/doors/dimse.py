@@ -24,6 +24,7 @@ from streams.doors.settings import DoorSettings
 from streams.doors.spool import Spool
 from streams.errors import NoRoom, Refused
 from streams.events.identifiers import is_uid
+from streams.faults.points import STATE, Point
 from streams.ports import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class _Visitor:
     """Bytes since its last instance."""
     stored: int = 0
     ended: bool = False
+    answering: bool = False
+    """Success was given, and is on its way; only where a fault is asked for."""
 
 
 class DimseDoor:
@@ -98,6 +101,8 @@ class DimseDoor:
             (evt.EVT_ABORTED, self._on_aborted),
             (evt.EVT_CONN_CLOSE, self._on_aborted),
         ]
+        if STATE.reached is not None:
+            handlers.append((evt.EVT_DATA_SENT, self._on_sent))
         address = (self._settings.host, self._settings.port)
         self._server = entity.start_server(address, block=False, evt_handlers=handlers)
 
@@ -174,7 +179,15 @@ class DimseDoor:
         digest, now = self._objects.put(content), datetime.now(UTC)
         self._owe(Note(kind="instance", at=now, association=visitor.name, digest=digest, instance=instance))
         visitor.stored += 1
+        visitor.answering = True
+        Point.SCU_ACKNOWLEDGED.before()
         return SUCCESS
+
+    def _on_sent(self, event: Any) -> None:
+        visitor = self._visitors.get(event.assoc)
+        if visitor is not None and visitor.answering:
+            visitor.answering = False
+            Point.SCU_ACKNOWLEDGED.after()
 
     def _on_released(self, event: Any) -> None:
         self._end(event.assoc, "association-released")

@@ -21,6 +21,7 @@ from streams.doors.pseudonym import Pseudonyms
 from streams.doors.spool import Spool
 from streams.errors import NoRoom, NotDicom
 from streams.events.imaging import OrderPlaced
+from streams.faults.points import Point
 from streams.ports import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -111,10 +112,11 @@ class FolderDoor:
         members = self._sets.get(top)
         if members is not None:
             members.taken, members.touched = members.taken + 1, now
-        if why:
-            self._refuse(path, why)
-        else:
-            path.unlink(missing_ok=True)
+        with Point.FILE_REMOVED:
+            if why:
+                self._refuse(path, why)
+            else:
+                path.unlink(missing_ok=True)
         yield note
 
     def _image(self, path: Path, top: Path) -> tuple[Note, str | None]:

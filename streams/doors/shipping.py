@@ -19,6 +19,7 @@ from streams.errors import NotDicom, ObjectMissing, TryAgain
 from streams.events.envelope import Envelope, timestamp, to_kafka
 from streams.events.identifiers import EventId, named_id
 from streams.events.imaging import InstancesStored, OrderPlaced, SeriesClosed
+from streams.faults.points import Point
 from streams.flow import DEADLETTERS, addressed
 from streams.ports import EventLog, Message, ObjectStore
 
@@ -128,7 +129,8 @@ class Shipper:
 
     async def _send(self, messages: Sequence[Message]) -> None:
         if messages:
-            await self._patiently(lambda: self.log.send(messages))
+            with Point.EVENT_SENT:
+                await self._patiently(lambda: self.log.send(messages))
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try for ever: what is owed stays owed."""

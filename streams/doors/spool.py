@@ -18,6 +18,9 @@ from pathlib import Path
 from streams.doors.notes import Note
 from streams.errors import DoorClosed, EventUnreadable, NoRoom
 from streams.events.codec import decode_part, encode_part
+from streams.faults.late import LateWrites
+from streams.faults.points import Point
+from streams.faults.protections import Protection
 
 SEGMENT_BYTES = 1_000_000
 NOTE_LONGEST = 65_536
@@ -68,6 +71,7 @@ class Spool:
         self._synced = self._written
         self._file = self._open_segment()
         self._size = 0
+        self._late = LateWrites(self._write_late)
         self._drop_segments()
 
     @property
@@ -96,11 +100,13 @@ class Spool:
             self._check()
             if not always and self.owed >= self._owed_most:
                 raise NoRoom(f"{self.owed} events are owed to Kafka already: no more is taken until it is back")
-            self._append(_HEAD.pack(len(body), zlib.crc32(body)) + body)
+            record = _HEAD.pack(len(body), zlib.crc32(body)) + body
+            (self._write if Protection.FSYNC.on else self._late.put)(record)
             self._written += 1
             mine = self._written
             self._waiting.append(Owed(mine, note))
-        self._sync(mine)
+        with Point.NOTE_SYNCED:
+            self._sync(mine)
 
     def take(self, most: int) -> list[Owed]:
         """The next durable notes, in order; they stay owed until they are shipped.
@@ -139,7 +145,7 @@ class Spool:
         if self._failure:
             raise DoorClosed(self._failure)
 
-    def _append(self, record: bytes) -> None:
+    def _write(self, record: bytes) -> None:
         try:
             written = os.write(self._file, record)
         except OSError as error:
@@ -151,6 +157,11 @@ class Spool:
             os.lseek(self._file, self._size, os.SEEK_SET)
             raise NoRoom(f"the spool cannot be written: {why}")
         self._size += written
+
+    def _write_late(self, record: bytes) -> None:
+        with self._write_lock:
+            if self._failure is None:
+                self._write(record)
 
     def _sync(self, mine: int) -> None:
         with self._sync_lock:
@@ -166,6 +177,8 @@ class Spool:
                     self._roll()
 
     def _flush(self) -> None:
+        if not Protection.FSYNC.on:
+            return
         try:
             os.fsync(self._file)
         except OSError as error:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from streams.errors import SettingInvalid
+from streams.faults.firing import ASK, faults_in, protections_in
+from streams.faults.protections import Protection
+
+T = TypeVar("T")
 
 PACKAGE = Path(__file__).resolve().parent.parent
 CHECKOUT = PACKAGE.parent
@@ -34,6 +39,9 @@ class Settings:
         yield_s: WETREAD_YIELD_S, seconds that a routine reading waits in all for urgent ones on its host; 0: none.
         otlp: WETREAD_OTLP, OTLP/HTTP endpoint for traces and metrics; None: off.
         redis_memory: WETREAD_REDIS_MEMORY, limit of the local Redis.
+        fault: WETREAD_FAULT, where our processes fail (streams/faults/README.md); None: nowhere.
+        unprotected: WETREAD_UNPROTECTED, protections that are off for a self-test of chaos. Both are refused unless
+            WETREAD_CHAOS is 1.
     """
 
     home: Path
@@ -53,6 +61,8 @@ class Settings:
     yield_s: int
     otlp: str | None
     redis_memory: str
+    fault: str | None = None
+    unprotected: tuple[Protection, ...] = ()
 
 
 def shipped(name: str) -> Path:
@@ -94,6 +104,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         yield_s=_number(env, "WETREAD_YIELD_S", YIELD_S, 0, 600) or 0,
         otlp=env.get("WETREAD_OTLP") or None,
         redis_memory=env.get("WETREAD_REDIS_MEMORY") or "1gb",
+        fault=_fault(env),
+        unprotected=_chaos_only(env, "WETREAD_UNPROTECTED", protections_in),
     )
 
 
@@ -117,6 +129,9 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "WETREAD_YIELD_S": str(settings.yield_s),
         "WETREAD_OTLP": settings.otlp,
         "WETREAD_REDIS_MEMORY": settings.redis_memory,
+        "WETREAD_FAULT": settings.fault,
+        "WETREAD_UNPROTECTED": ",".join(p.title for p in settings.unprotected) or None,
+        "WETREAD_CHAOS": "1" if settings.fault or settings.unprotected else None,
     }
     return {name: value for name, value in said.items() if value is not None}
 
@@ -128,6 +143,25 @@ def _number(env: Mapping[str, str], name: str, default: int | None, low: int, hi
     if not text.isdecimal() or not low <= int(text) <= high:
         raise SettingInvalid(f"{name}={text!r}: takes a whole number from {low} to {high}")
     return int(text)
+
+
+def _fault(env: Mapping[str, str]) -> str | None:
+    def checked(text: str) -> str | None:
+        if text and text != ASK:
+            faults_in(text)
+        return text or None
+
+    return _chaos_only(env, "WETREAD_FAULT", checked)
+
+
+def _chaos_only(env: Mapping[str, str], name: str, read: Callable[[str], T]) -> T:
+    """What makes a process fail is taken in a chaos run alone."""
+    text = env.get(name) or ""
+    if text and env.get("WETREAD_CHAOS") != "1":
+        raise SettingInvalid(
+            f"{name} is set: it makes this process fail on purpose, and needs WETREAD_CHAOS=1 beside it"
+        )
+    return read(text)
 
 
 def _ae_title(text: str) -> str:

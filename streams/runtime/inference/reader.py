@@ -12,6 +12,7 @@ from streams.adapters.contract_files import ModelFolder
 from streams.contract import Contract
 from streams.errors import NotReadable, QualityRejected, ReadingBroken, SetAside
 from streams.events.reading import QualityNote, ReadingAnswered, ReadingFailed, ReadingRequested
+from streams.faults.points import Point
 from streams.ports import Inference, ModelServer, ObjectStore
 from streams.reading.answers import Answered
 from streams.reading.functions import ANSWERS, Prepared, rows
@@ -117,16 +118,16 @@ class Reader:
         parts: list[Inference] = []
         for step in steps:
             await self._turn(request)
-            parts.append(
-                await self._server.infer(
+            with Point.MODEL_CALLED:
+                part = await self._server.infer(
                     model.asked_as,
                     {name: tensor[step] for name, tensor in inputs.items()},
                     outputs=tuple(contract.tensors.outputs),
                     request_id=request.reading,
                     deadline_s=max(LEAST_S, contract.limits.deadline_s - spent_s),
                 )
-            )
-            spent_s += parts[-1].seconds
+            parts.append(part)
+            spent_s += part.seconds
         if len(parts) == 1:
             return parts[0]
         return Inference(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from streams.adapters.telemetry import CounterName, Telemetry
 from streams.errors import EventUnreadable, NoRoom, ObjectStoreAway, SetAside
 from streams.events.codec import PREFIX, decode_part, encode_part, event_type, type_name
 from streams.events.envelope import Envelope, from_kafka, to_kafka
+from streams.faults.points import Point
+from streams.faults.protections import Protection
 from streams.ports import Change, EventLog, Loaded, Message, ObjectStore, Place, Record, StateStore
 from streams.runtime.processing.failures import DeadLetterCount, Patience, dead_letter, must_stop, reason_of
+from streams.runtime.processing.volatile import VolatileTimers
 from streams.stage import Agent, Decision, Parts, decide
 
 log = logging.getLogger(__name__)
@@ -49,6 +53,7 @@ class Outside:
     addressed: Addressed
     spans: Telemetry | None = None
     patience: Patience = field(default_factory=Patience)
+    volatile: VolatileTimers = field(default_factory=VolatileTimers)
 
 
 class Applier:
@@ -107,7 +112,8 @@ class Applier:
             place = Place(self.agent.name, record.partition)
             said = await self._commit(place, envelope, low_end)
             if not self._is_told(record):
-                await self._outside.log.send(said)
+                with Point.OUTBOX_SENT:
+                    await self._outside.log.send(said)
         self._dead.handled()
 
     def _is_heard(self, record: Record) -> bool:
@@ -135,9 +141,9 @@ class Applier:
         """Load, decide and commit, until the version has not moved meanwhile; what is to be sent."""
         state = self._outside.state
         agent, policy = self._rules()
-        names = agent.needs(envelope.data)
+        names, event = agent.needs(envelope.data), _known_as(envelope)
         while True:
-            loaded = await state.load(place, envelope.key, envelope.id, names)
+            loaded = await state.load(place, envelope.key, event, names)
             if loaded.applied:
                 self._count("wetread_events_repeated_total")
                 return loaded.said or ()
@@ -148,8 +154,10 @@ class Applier:
                 names = None
                 continue
             await self._keep(decision.keeps)
-            change = self._change(place, envelope, loaded, decision, low_end())
-            if await state.commit(place, envelope.key, change):
+            change = self._change(place, event, loaded, decision, low_end())
+            with Point.STATE_WRITTEN:
+                written = await state.commit(place, envelope.key, self._protected(place, envelope.key, change))
+            if written:
                 self._known_marks[place] = max(change.mark, change.known_mark)
                 self._count("wetread_events_applied_total")
                 return change.said
@@ -165,10 +173,10 @@ class Applier:
     def _parts(self, loaded: Loaded) -> Parts:
         return {name: decode_part(self.agent.kind(name), body) for name, body in loaded.parts.items()}
 
-    def _change(self, place: Place, envelope: Envelope, loaded: Loaded, decision: Decision, mark: int) -> Change:
+    def _change(self, place: Place, event: str, loaded: Loaded, decision: Decision, mark: int) -> Change:
         return Change(
             version=loaded.version,
-            event=envelope.id,
+            event=event,
             parts=_encoded(decision.changes),
             said=self._messages(decision),
             timers=decision.timers,
@@ -176,6 +184,17 @@ class Applier:
             mark=mark,
             known_mark=self._known_marks.get(place, 0),
         )
+
+    def _protected(self, place: Place, key: str, change: Change) -> Change:
+        """What of it is written: all, but in a self-test of chaos."""
+        if not Protection.OUTBOX.on:
+            change = replace(change, said=())
+        if not Protection.REDIS_WATERMARK.on:
+            change = replace(change, known_mark=0)
+        if not Protection.DURABLE_TIMERS.on:
+            self._outside.volatile.take(place, key, change.timers)
+            change = replace(change, timers={})
+        return change
 
     def _messages(self, decision: Decision) -> tuple[Message, ...]:
         return tuple(
@@ -215,6 +234,11 @@ def _envelope_of(record: Record) -> Envelope:
     if record.key is None or record.key != envelope.key.encode():
         raise EventUnreadable("the record's key is not the event's ce_subject")
     return envelope
+
+
+def _known_as(envelope: Envelope) -> str:
+    """The id under which an event is known to have been applied."""
+    return envelope.id if Protection.ID_CHECK.on else f"{envelope.id} {uuid.uuid4()}"
 
 
 def _encoded(parts: Mapping[str, object]) -> dict[str, bytes | None]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from streams.faults.protections import Protection
 from streams.ports import Place
 from streams.runtime.processing.applying import Applier
 from streams.runtime.processing.window import Window
@@ -52,7 +53,9 @@ class Delivery:
             return None
         told = max(committed or 0, 0)
         mark = await lane.applier.take(partition, told) or 0
-        return None if committed is None or committed < 0 else min(mark, committed)
+        if committed is None or committed < 0 or not Protection.REDIS_WATERMARK.on:
+            return None
+        return min(mark, committed)
 
     def resume(self) -> None:
         """Open all windows."""

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from streams.errors import EventUnreadable, ModelServerAway, TryAgain
 from streams.events.envelope import header
+from streams.faults.points import Point
+from streams.faults.protections import Protection
 from streams.ports import Change, Message, Place, Record
 from streams.runtime.processing.applying import Outside
 from streams.runtime.processing.failures import DeadLetterCount, attempt_of, dead_letter, must_stop, reason_of, retry
@@ -58,7 +60,9 @@ class Handling:
             StateLost, TooManyDeadLetters: this process cannot go on.
         """
         try:
-            await self._send(await self._answer(record))
+            messages = await self._answer(record)
+            with Point.ANSWER_SENT:
+                await self._send(messages)
         except TryAgain as error:
             await self._send((self._put_off(record, error),))
         except Exception as error:
@@ -72,7 +76,7 @@ class Handling:
         await self._outside.patience.until_done(self.name, lambda: self._outside.log.send(messages))
 
     async def _answer(self, record: Record) -> Sequence[Message]:
-        if not self._manner.remembers:
+        if not self._manner.remembers or not Protection.ID_CHECK.on:
             return await self._handled(record)
         event = header(record.headers, "ce_id")
         if not event:
@@ -82,7 +86,8 @@ class Handling:
         if known is not None:
             return known
         messages = tuple(await self._handled(record))
-        return await patience.until_done(self.name, lambda: self._remember(place, event, messages))
+        with Point.MODEL_ANSWERED:
+            return await patience.until_done(self.name, lambda: self._remember(place, event, messages))
 
     async def _handled(self, record: Record) -> Sequence[Message]:
         async def attempt() -> Sequence[Message]:

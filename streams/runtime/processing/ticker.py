@@ -12,6 +12,8 @@ from streams.errors import StateLost
 from streams.events.envelope import Envelope, timestamp, to_kafka
 from streams.events.identifiers import named_id
 from streams.events.imaging import TimerFired
+from streams.faults.points import Point
+from streams.faults.protections import Protection
 from streams.ports import DueTimer, Message, Place
 from streams.runtime.processing.applying import Outside
 
@@ -51,11 +53,16 @@ class Ticker:
 
     async def tick(self) -> None:
         """Fire what is due, acknowledged, then settle it: a crash between the two fires it again, by the same id."""
-        due = await self.outside.state.due(self.places(), datetime.now(UTC), AT_ONCE)
+        now = datetime.now(UTC)
+        due = await self.outside.state.due(self.places(), now, AT_ONCE)
+        if not Protection.DURABLE_TIMERS.on:
+            due += self.outside.volatile.due(self.places(), now)
         if due:
-            await self.fire(due)
+            with Point.TIMER_CLAIMED:
+                await self.fire(due)
         for timer in due:
-            await self.outside.state.settle(timer)
+            with Point.TIMER_SETTLED:
+                await self.outside.state.settle(timer)
 
     async def check(self) -> None:
         """Whether the store still holds all that it acknowledged for our places."""

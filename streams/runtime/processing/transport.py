@@ -18,6 +18,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
+from streams.faults.points import Point
+from streams.faults.protections import Protection
 from streams.runtime.processing.delivering import Delivery
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 PRIVATE_NAMES = {
     "faust.app.base:App": ("_new_transport", "_new_producer_transport", "_consumer_wait_empty", "_stop_consumer"),
     "faust.transport.drivers.aiokafka:Consumer": (
+        "_commit",
         "_filter_tps_with_pending_acks",
         "_filter_committable_offsets",
         "_should_commit",
@@ -60,6 +63,8 @@ class DeliveryApp(App):
         await super().crash(reason)
 
     def _end_within(self, seconds: float) -> None:
+        if not Protection.WATCHDOG.on:
+            return
         timer = threading.Timer(seconds, _end)
         timer.daemon = True
         timer.start()
@@ -92,6 +97,10 @@ class Consumer(driver.Consumer):
         low_ends = self.app.delivery.committable()
         offsets = {tp: low_ends[tp.topic, tp.partition] for tp in tps}
         return {tp: offset for tp, offset in offsets.items() if self._should_commit(tp, offset)}
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        with Point.OFFSET_COMMITTED:
+            return bool(await super()._commit(offsets))
 
     async def wait_empty(self) -> None:
         """Before partitions go, and at the end: finish, then commit, while they are still ours (faust #502)."""
@@ -127,6 +136,8 @@ class Consumer(driver.Consumer):
                 self._thread.thread_loop.call_soon_threadsafe(self._check, consumer._coordinator)  # noqa: SLF001
 
     def _check(self, coordinator: Any) -> None:
+        if not Protection.WATCHDOG.on:
+            return
         try:
             coordinator.check_errors()
         except Exception as error:  # noqa: BLE001  # whatever it is, only a new start helps

@@ -7,6 +7,8 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 
+from streams.faults.protections import Protection
+
 Partition = tuple[str, int]
 """Topic and partition."""
 Work = Callable[["Held"], Awaitable[None]]
@@ -18,14 +20,20 @@ class Lane:
 
     offsets: OrderedDict[int, bool] = field(default_factory=OrderedDict)
     last: int = -1
+    highest: int = -1
+    """Of those finished."""
 
     @property
     def low_end(self) -> int:
         """Every offset below it is finished."""
+        if not Protection.CAPPED_COMMIT.on and self.highest >= 0:
+            return self.highest + 1
         return next(iter(self.offsets), self.last + 1)
 
     def mark_after(self, offset: int) -> int:
         """The low end as it is once `offset` is finished too."""
+        if not Protection.CAPPED_COMMIT.on:
+            return max(self.highest, offset) + 1
         for other, finished in self.offsets.items():
             if not finished and other != offset:
                 return other
@@ -34,6 +42,7 @@ class Lane:
     def finish(self, offset: int) -> None:
         """Mark it finished, and move the low end past all that is."""
         self.offsets[offset] = True
+        self.highest = max(self.highest, offset)
         while self.offsets:
             first, finished = next(iter(self.offsets.items()))
             if not finished:
@@ -120,6 +129,9 @@ class Window:
             lane = self._lanes[partition] = Lane()
         lane.offsets[offset] = False
         lane.last = offset
+        if not Protection.WINDOW.on:
+            lane.finish(offset)
+            key = (partition, offset)
         self._line_up(Held(partition, offset, key, work, lane))
 
     def low_ends(self) -> dict[Partition, int]:

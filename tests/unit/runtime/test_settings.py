@@ -81,6 +81,27 @@ def test_a_child_is_given_the_same_settings(tmp_path: Path) -> None:
         "WETREAD_CALLING_AES": "CT1,CT2",
         "WETREAD_REQUIRE_CALLED_AE": "1",
         "WETREAD_OTLP": "http://collector:4318",
+        "WETREAD_CHAOS": "1",
+        "WETREAD_FAULT": "outbox_sent:before:crash:nth=7",
+        "WETREAD_UNPROTECTED": "window,outbox",
     }
     for settings in (load({}), load(every)):
         assert load(as_environment(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WETREAD_FAULT", "outbox_sent:before:crash"), ("WETREAD_FAULT", "ask"), ("WETREAD_UNPROTECTED", "outbox")],
+)
+def test_failing_on_purpose_needs_a_second_word(name: str, value: str) -> None:
+    """A process that would crash on purpose, or go without a protection, refuses to start outside a chaos run."""
+    with pytest.raises(SettingInvalid, match=f"{name}.*WETREAD_CHAOS=1"):
+        load({name: value})
+    settings = load({name: value, "WETREAD_CHAOS": "1"})
+    assert (settings.fault, [p.title for p in settings.unprotected]) in [(value, []), (None, [value])]
+
+
+def test_a_wrong_fault_is_refused_at_the_start() -> None:
+    """Not when the point is reached."""
+    with pytest.raises(SettingInvalid, match="nowhere"):
+        load({"WETREAD_CHAOS": "1", "WETREAD_FAULT": "nowhere:before:crash"})

@@ -1,0 +1,1 @@
+"""What a chaos run may do to a process from inside: fail at named points, and go without a named protection."""
