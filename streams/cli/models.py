@@ -126,14 +126,21 @@ def check(
     name: Name,
     dicom: Annotated[Path | None, typer.Option(help="A folder of DICOM to read as well.", exists=True)] = None,
     version: Version = None,
+    parts: Annotated[
+        int | None, typer.Option(min=1, help="Ask it so many parts of each series only: its time.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="By then it ends; what is left is told.")] = 900.0,
     as_json: Json = False,
 ) -> None:
     """Run a model's contract on a phantom and on DICOM: shapes, kinds, units, time, memory, repetition, NaN, canary."""
-    from streams.runtime.models.trials import checked  # noqa: PLC0415  # phantoms and decoders, only here
+    from streams.runtime.models.trials import Bounds, checked  # noqa: PLC0415  # phantoms and decoders, only here
 
     settings = load()
     folder = model_store(settings).version(name, version) if version else roles.known(settings, name)
-    told = checked(folder, _tools(settings).bench, dicom)
+    waiting = Console(stderr=True)
+    waiting.print(f"{name} is tried on one core, for {seconds:.0f} s at most")
+    bounds = Bounds(seconds=seconds, parts=parts)
+    told = checked(folder, _tools(settings).bench, dicom, bounds, lambda line: waiting.print(f"  {line} ..."))
     if as_json:
         print(json.dumps([asdict(one) for one in told], indent=2))
     else:
