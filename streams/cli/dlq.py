@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from streams.events.envelope import header
 from streams.flow import BY_NAME, DEADLETTERS
 from streams.ports import Message, Record
 from streams.runtime.settings import load
-from streams.runtime.wiring import connected
+from streams.runtime.wiring import accept_dead_letters, addresses, connected
 
 SHOWN = 2000
 Number = Annotated[int, typer.Argument(help="Its number in `wetread dlq list`")]
@@ -23,10 +24,11 @@ Number = Annotated[int, typer.Argument(help="Its number in `wetread dlq list`")]
 
 def register(app: typer.Typer) -> None:
     """Add the verbs."""
-    dlq = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, redrive.")
+    dlq = typer.Typer(no_args_is_help=True, help="Dead letters: list, show, redrive, accept.")
     dlq.command("list")(list_letters)
     dlq.command("show")(show)
     dlq.command("redrive")(redrive)
+    dlq.command("accept")(accept)
     app.add_typer(dlq, name="dlq")
 
 
@@ -64,6 +66,12 @@ def redrive(
         raise typer.BadParameter("name a number, or --all")
     sent = asyncio.run(_redrive(number))
     print(f"{sent} sent again")
+
+
+def accept() -> None:
+    """Let workers go on that stopped at 20 dead letters in a row: the events are at fault, not this build."""
+    accepted = asyncio.run(accept_dead_letters(addresses(load()).redis, datetime.now(UTC)))
+    print(f"{accepted} in a row are accepted; a worker that had stopped goes on with its next start (within 30 s)")
 
 
 async def _letters() -> list[Record]:

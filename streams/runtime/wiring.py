@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from streams.adapters.kafka_log import LARGEST_DEAD_LETTER, KafkaLog, TopicPlan, create_topics
@@ -15,9 +16,11 @@ from streams.adapters.redis_state import RedisState, connect
 from streams.doors.pseudonym import Pseudonyms, open_pseudonyms
 from streams.errors import PartMissing, SettingInvalid
 from streams.events.identifiers import is_uid
-from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
+from streams.flow import DEADLETTERS, FEEDBACK, GROWTH, INTAKE, ORDERS, PARTITIONS, READING, RETRY, TOPICS, TRIAGE
+from streams.ports import Place
 from streams.runtime.parts.ports import LOOPBACK, claim_ports, remembered_ports
 from streams.runtime.parts.settings import Addresses, PartsSettings
+from streams.runtime.processing.dead_letters import keep_row, kept_row
 from streams.runtime.record.entries import entries
 from streams.runtime.settings import Settings
 
@@ -25,6 +28,7 @@ DICOM_PORT = "dicom"
 FLOW_GROUP, READING_GROUP = "wetread-flow", "wetread-reading"
 GROUPS = (FLOW_GROUP, READING_GROUP)
 LISTED_MOST = 100_000
+AGENTS = (ORDERS, INTAKE, FEEDBACK, TRIAGE, GROWTH, *READING.values())
 
 
 def model_store_folder(settings: Settings) -> Path:
@@ -101,6 +105,28 @@ async def waiting_studies(redis: str, agent: str) -> int:
         return len(await RedisState(client).listed(agent, PARTITIONS, LISTED_MOST))
     finally:
         await client.aclose()
+
+
+async def accept_dead_letters(redis: str, now: datetime) -> int:
+    """Workers that stopped at too many dead letters in a row may go on: the events are bad, not the build.
+
+    Returns:
+        How many dead letters in a row are counted no more.
+
+    Raises:
+        StateStoreAway.
+    """
+    client = connect(redis)
+    state, accepted = RedisState(client), 0
+    try:
+        for place in (Place(agent, partition) for agent in AGENTS for partition in range(PARTITIONS)):
+            row = await kept_row(place, state)
+            accepted += row
+            if row:
+                await keep_row(place, state, f"accepted {now.isoformat()}", 0)
+    finally:
+        await client.aclose()
+    return accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ from streams.events.envelope import Envelope, from_kafka, to_kafka
 from streams.faults.points import Point
 from streams.faults.protections import Protection
 from streams.ports import Change, EventLog, Loaded, Message, ObjectStore, Place, Record, StateStore
-from streams.runtime.processing.failures import DeadLetterCount, Patience, dead_letter, must_stop, reason_of
+from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row
+from streams.runtime.processing.failures import Patience, dead_letter, must_stop, reason_of
 from streams.runtime.processing.volatile import VolatileTimers
 from streams.stage import Agent, Decision, Parts, decide
 
@@ -30,8 +31,6 @@ Rules = Callable[[], tuple[Agent, str]]
 """The agent under the policies of now, and their digest: asked once for each event, so that no event sees two."""
 LowEnd = Callable[[], int]
 """How far into the partition all is applied once this event is (streams.runtime.processing.window.Held.mark)."""
-DEAD = "dead letters"
-"""The key of a place that remembers which offsets were set aside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +113,8 @@ class Applier:
             if not self._is_told(record):
                 with Point.OUTBOX_SENT:
                     await self._outside.log.send(said)
-        self._dead.handled()
+        for ended in self._dead.handled():
+            await keep_row(ended, self._outside.state, f"{_where(record)} handled", 0)
 
     def _is_heard(self, record: Record) -> bool:
         """Whether the agent hears its type; a type that this build does not know is an error, not a thing to skip."""
@@ -206,27 +206,26 @@ class Applier:
     async def _set_aside(self, record: Record, error: Exception, low_end: LowEnd) -> None:
         """Send the dead letter, then let the place's mark pass it, so that a restart does not begin before it."""
         reason = reason_of(error)
-        where = f"{record.topic}/{record.partition}/{record.offset}"
+        where, place = _where(record), Place(self.agent.name, record.partition)
         if not self._is_told(record):
             log.error("%s set aside: %s", where, reason, exc_info=None if isinstance(error, SetAside) else error)
-            self._dead.set_aside(reason)
+            self._dead.set_aside(place, reason)
             self._count("wetread_dead_letters_total")
             message = dead_letter(record, reason, self._outside.deadletters)
             await self._patiently(lambda: self._outside.log.send((message,)))
-        place = Place(self.agent.name, record.partition)
         await self._patiently(lambda: self._pass(place, where, low_end))
 
     async def _pass(self, place: Place, where: str, low_end: LowEnd) -> None:
-        state = self._outside.state
-        while not (loaded := await state.load(place, DEAD, where, ())).applied:
-            known = self._known_marks.get(place, 0)
-            change = Change(version=loaded.version, event=where, parts={}, said=(), mark=low_end(), known_mark=known)
-            if await state.commit(place, DEAD, change):
-                self._known_marks[place] = max(change.mark, known)
+        mark = low_end(), self._known_marks.get(place, 0)
+        self._known_marks[place] = await keep_row(place, self._outside.state, where, self._dead.row(place), mark)
 
     def _count(self, name: CounterName) -> None:
         if self._outside.spans is not None:
             self._outside.spans.count(name, agent=self.agent.name)
+
+
+def _where(record: Record) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def _envelope_of(record: Record) -> Envelope:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from streams.faults.protections import Protection
@@ -16,12 +16,23 @@ SETTLE_WITHIN_S = 5.0
 
 @dataclass(slots=True, kw_only=True)
 class Lane:
-    """One topic in this process; `place` names the agent of places without an applier."""
+    """One topic in this process.
+
+    Attributes:
+        place: names the agent of places without an applier, whose timers are looked for.
+        counted_as: names the agent of places under which its dead letters are counted, where it has no such places.
+    """
 
     window: Window
     applier: Applier | None = None
     place: str | None = None
+    counted_as: str | None = None
     settle_s: float = SETTLE_WITHIN_S
+
+    @property
+    def agent(self) -> str | None:
+        """Of its places."""
+        return self.applier.agent.name if self.applier else self.place
 
 
 @dataclass(slots=True)
@@ -32,11 +43,14 @@ class Delivery:
         assigned: topics and partitions that are ours now.
         lanes: by topic.
         ready: called whenever partitions have come and events are taken.
+        begin, end: called for each place that has come, and before all go.
     """
 
     assigned: Callable[[], Iterable[tuple[str, int]]]
     lanes: dict[str, Lane] = field(default_factory=dict)
     ready: Callable[[], None] | None = None
+    begin: Callable[[Place], Awaitable[None]] | None = None
+    end: Callable[[], None] = lambda: None
 
     def committable(self) -> dict[tuple[str, int], int]:
         """The low ends of all windows."""
@@ -45,10 +59,14 @@ class Delivery:
     async def settle(self) -> None:
         """Close all windows at once: decisions may finish, readings are cancelled and made by the next owner."""
         await asyncio.gather(*(lane.window.close(lane.settle_s) for lane in self.lanes.values()))
+        self.end()
 
     async def start(self, topic: str, partition: int, committed: int | None) -> int | None:
         """Where state stands behind, there; None: at the committed offset."""
         lane = self.lanes.get(topic)
+        counted = lane and (lane.agent or lane.counted_as)
+        if counted and self.begin is not None:
+            await self.begin(Place(counted, partition))
         if lane is None or lane.applier is None:
             return None
         told = max(committed or 0, 0)
@@ -69,7 +87,6 @@ class Delivery:
         found = []
         for topic, partition in self.assigned():
             lane = self.lanes.get(topic)
-            name = lane and (lane.applier.agent.name if lane.applier else lane.place)
-            if name:
-                found.append(Place(name, partition))
+            if lane and lane.agent:
+                found.append(Place(lane.agent, partition))
         return found

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from streams.errors import SetAside, Stop, TooManyDeadLetters, TryAgain
+from streams.errors import SetAside, Stop, TryAgain
 from streams.events.envelope import Headers, header, timestamp
 from streams.ports import Message, Record
 
@@ -22,7 +21,6 @@ OURS = "wetread-"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 SAY_EVERY_S = 10.0
 LONGEST_REASON = 2_000
-TOO_MANY = 20
 
 
 def pauses() -> Iterator[float]:
@@ -62,30 +60,6 @@ class Patience:
         if now >= self._silent_until:
             self._silent_until = now + SAY_EVERY_S
             log.warning("%s waits (try %d): %s", what, number, error)
-
-
-@dataclass(slots=True)
-class DeadLetterCount:
-    """Dead letters in a row without one event that was handled in between."""
-
-    limit: int = TOO_MANY
-    in_a_row: int = 0
-
-    def handled(self) -> None:
-        """An event was handled: a bad one is the event's own fault."""
-        self.in_a_row = 0
-
-    def set_aside(self, reason: str) -> None:
-        """Another one is about to be set aside.
-
-        Raises:
-            TooManyDeadLetters: the fault is rather ours.
-        """
-        self.in_a_row += 1
-        if self.in_a_row > self.limit:
-            raise TooManyDeadLetters(
-                f"{self.in_a_row} events in a row could not be handled, the last because: {reason}"
-            )
 
 
 def reason_of(error: Exception) -> str:

@@ -14,7 +14,8 @@ from streams.faults.points import Point
 from streams.faults.protections import Protection
 from streams.ports import Change, Message, Place, Record
 from streams.runtime.processing.applying import Outside
-from streams.runtime.processing.failures import DeadLetterCount, attempt_of, dead_letter, must_stop, reason_of, retry
+from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row
+from streams.runtime.processing.failures import attempt_of, dead_letter, must_stop, reason_of, retry
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +69,10 @@ class Handling:
         except Exception as error:
             if must_stop(error):
                 raise
-            await self._send((self._set_aside(record, error),))
+            await self._set_aside(record, error)
         else:
-            self._dead.handled()
+            for place in self._dead.handled():
+                await self._keep_row(place, record, "handled")
 
     async def _send(self, messages: Sequence[Message]) -> None:
         await self._outside.patience.until_done(self.name, lambda: self._outside.log.send(messages))
@@ -125,13 +127,19 @@ class Handling:
         log.warning("%s/%s/%s put off: %s", record.topic, record.partition, record.offset, error)
         return retry(record, self._manner.retry_topic, _now() + timedelta(seconds=delay))
 
-    def _set_aside(self, record: Record, error: Exception) -> Message:
-        reason = reason_of(error)
+    async def _set_aside(self, record: Record, error: Exception) -> None:
+        reason, place = reason_of(error), Place(self.name, record.partition)
         log.error("%s/%s/%s set aside: %s", record.topic, record.partition, record.offset, reason, exc_info=error)
-        self._dead.set_aside(reason)
+        self._dead.set_aside(place, reason)
         if self._outside.spans is not None:
             self._outside.spans.count("wetread_dead_letters_total", agent=self.name)
-        return dead_letter(record, reason, self._outside.deadletters)
+        await self._send((dead_letter(record, reason, self._outside.deadletters),))
+        await self._keep_row(place, record, "set aside")
+
+    async def _keep_row(self, place: Place, record: Record, what: str) -> None:
+        event = f"{record.topic}/{record.partition}/{record.offset} {what}"
+        state, row = self._outside.state, self._dead.row(place)
+        await self._outside.patience.until_done(self.name, lambda: keep_row(place, state, event, row))
 
 
 def _now() -> datetime:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn
 
@@ -14,20 +12,20 @@ import faust
 
 from streams.adapters.kafka_log import TopicPlan, create_topics
 from streams.errors import Stop
-from streams.events.envelope import from_kafka, header, to_kafka
-from streams.ports import DueTimer, Message, Record
-from streams.runtime.processing import ticker
+from streams.events.envelope import from_kafka, to_kafka
+from streams.ports import DueTimer, Message, Place, Record
+from streams.runtime.processing import taking, ticker
 from streams.runtime.processing.applying import Applier, Outside
+from streams.runtime.processing.dead_letters import DeadLetterCount
 from streams.runtime.processing.delivering import Delivery, Lane
-from streams.runtime.processing.failures import DeadLetterCount, wait_for
 from streams.runtime.processing.handling import Handle, Handling, Manner
+from streams.runtime.processing.taking import Take, record_of
 from streams.runtime.processing.transport import DeliveryApp
-from streams.runtime.processing.window import Held, Window
+from streams.runtime.processing.window import Window
 from streams.stage import Agent
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT = timedelta(minutes=10)
 FLOW_RUNNING, FLOW_HELD = 32, 1000
 READ_HELD = 64
 RETRIES_WAITING = 256
@@ -121,18 +119,18 @@ def run_reading_worker(wiring: ReadingWiring) -> NoReturn:
 def build_flow(wiring: FlowWiring) -> DeliveryApp:
     """The app of the flow's agents: one window, and one Faust agent, for each."""
     app, delivery = _app(wiring.site)
-    dead = DeadLetterCount()
+    dead = _counting(delivery, wiring.outside)
     for agent in wiring.agents:
         rules = partial(wiring.rules, agent.name) if wiring.rules else None
         applier = Applier(agent, wiring.outside, dead, rules)
         lane = Lane(window=_window(app, FLOW_RUNNING, FLOW_HELD), applier=applier)
         delivery.lanes[agent.topic] = lane
-        _listen(app, agent.name, agent.topic, lane, _applying(applier))
+        _listen(app, agent.name, agent.topic, lane, taking.applying(applier))
     for name, topic in wiring.forwards.items():
         handling = Handling(name, forwarder(name, wiring.outside), wiring.outside, Manner(), dead)
-        lane = Lane(window=_window(app, FLOW_RUNNING, FLOW_HELD))
+        lane = Lane(window=_window(app, FLOW_RUNNING, FLOW_HELD), counted_as=name)
         delivery.lanes[topic] = lane
-        _listen(app, name, topic, lane, _in_order(handling))
+        _listen(app, name, topic, lane, taking.in_order(handling))
 
     async def fire(due: Sequence[DueTimer]) -> None:
         await ticker.say(due, wiring.outside)
@@ -144,7 +142,7 @@ def build_flow(wiring: FlowWiring) -> DeliveryApp:
 def build_reading(wiring: ReadingWiring) -> DeliveryApp:
     """The app of the reading lanes: a lane starts nothing while a more urgent one has readings waiting."""
     app, delivery = _app(wiring.site)
-    dead = DeadLetterCount()
+    dead = _counting(delivery, wiring.outside)
     before: Lane | None = None
     for lane in wiring.lanes:
         manner = Manner(tries=wiring.tries, retry_topic=lane.retry_topic, deadline_s=wiring.deadline_s, remembers=True)
@@ -152,10 +150,10 @@ def build_reading(wiring: ReadingWiring) -> DeliveryApp:
         own = Lane(window=_window(app, lane.running, READ_HELD), settle_s=0.0, place=lane.name)
         if before is not None:
             own.window.yields_to(before.window)
-        again = Lane(window=_window(app, RETRIES_WAITING, RETRIES_WAITING), settle_s=0.0)
+        again = Lane(window=_window(app, RETRIES_WAITING, RETRIES_WAITING), settle_s=0.0, counted_as=lane.name)
         delivery.lanes |= {lane.topic: own, lane.retry_topic: again}
-        _listen(app, lane.name, lane.topic, own, _side_by_side(handling))
-        _listen(app, f"{lane.name}-retry", lane.retry_topic, again, _waiting(handling, lane.running))
+        _listen(app, lane.name, lane.topic, own, taking.side_by_side(handling))
+        _listen(app, f"{lane.name}-retry", lane.retry_topic, again, taking.waiting(handling, lane.running))
         before = own
 
     async def fire(due: Sequence[DueTimer]) -> None:
@@ -208,6 +206,17 @@ def _app(site: Site) -> tuple[DeliveryApp, Delivery]:
     return app, delivery
 
 
+def _counting(delivery: Delivery, outside: Outside) -> DeadLetterCount:
+    """Dead letters in a row, over all that this process listens to, and over its restarts."""
+    dead = DeadLetterCount()
+
+    async def begin(place: Place) -> None:
+        await outside.patience.until_done(place.agent, partial(dead.begin, place, outside.state))
+
+    delivery.begin, delivery.end = begin, dead.end
+    return dead
+
+
 def _window(app: DeliveryApp, running: int, held: int) -> Window:
     async def crash(error: BaseException) -> None:
         log.error("this worker ends: %s", error, exc_info=None if isinstance(error, Stop) else error)
@@ -216,71 +225,16 @@ def _window(app: DeliveryApp, running: int, held: int) -> Window:
     return Window(running=running, held=held, on_fatal=crash)
 
 
-Take = Callable[[Record], tuple[Hashable, Callable[[Held], Awaitable[None]]]]
-"""The key by which an event keeps its order, and its work."""
-
-
 def _listen(app: DeliveryApp, name: str, topic: str, lane: Lane, take: Take) -> None:
     channel = app.topic(topic, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
     async def listen(stream: Any) -> None:
         async for event in stream.noack().events():
-            record = _record_of(event.message)
+            record = record_of(event.message)
             key, work = take(record)
             await lane.window.submit((record.topic, record.partition), record.offset, key, work)
 
     app.agent(channel, name=name, concurrency=1)(listen)
-
-
-def _applying(applier: Applier) -> Take:
-    def take(record: Record) -> tuple[Hashable, Callable[[Held], Awaitable[None]]]:
-        return (record.partition, record.key), lambda held: applier.apply(record, held.mark)
-
-    return take
-
-
-def _in_order(handling: Handling) -> Take:
-    def take(record: Record) -> tuple[Hashable, Callable[[Held], Awaitable[None]]]:
-        return (record.partition, record.key), lambda _held: handling.apply(record)
-
-    return take
-
-
-def _side_by_side(handling: Handling) -> Take:
-    """Readings of one study do not wait for each other; the same one twice does."""
-
-    def take(record: Record) -> tuple[Hashable, Callable[[Held], Awaitable[None]]]:
-        key = header(record.headers, "ce_id") or (record.partition, record.offset)
-        return key, lambda _held: handling.apply(record)
-
-    return take
-
-
-def _waiting(handling: Handling, running: int) -> Take:
-    """Each waits for its time by itself; so many are handled at once."""
-    gate = asyncio.Semaphore(running)
-
-    async def work(record: Record) -> None:
-        await asyncio.sleep(wait_for(record.headers, datetime.now(UTC), LONGEST_WAIT).total_seconds())
-        async with gate:
-            await handling.apply(record)
-
-    def take(record: Record) -> tuple[Hashable, Callable[[Held], Awaitable[None]]]:
-        return (record.partition, record.offset), lambda _held: work(record)
-
-    return take
-
-
-def _record_of(message: Any) -> Record:
-    return Record(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        key=message.key,
-        value=message.value,
-        headers=[(name, value or b"") for name, value in message.headers or ()],
-        written_at=datetime.fromtimestamp(message.timestamp, UTC),
-    )
 
 
 def _tick(app: DeliveryApp, own: ticker.Ticker) -> None:

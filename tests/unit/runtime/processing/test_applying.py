@@ -15,6 +15,7 @@ from streams.events.envelope import Envelope, from_kafka, header, to_kafka
 from streams.events.telling import AlertClosed
 from streams.ports import Message, Place
 from streams.runtime.processing.applying import Applier, Outside
+from streams.runtime.processing.dead_letters import DeadLetterCount
 from streams.runtime.processing.failures import Patience
 from tests.support.toy import DEAD, SAID, START, TOPIC, addressed, opened, toy_agent
 
@@ -42,7 +43,8 @@ class Scene:
             addressed=addressed,
             patience=Patience(self.sleep),
         )
-        self.applier = Applier(toy_agent(), outside)
+        self.dead = DeadLetterCount()
+        self.applier = Applier(toy_agent(), outside, self.dead)
 
     async def sleep(self, seconds):
         self.slept.append(seconds)
@@ -203,6 +205,47 @@ async def test_too_many_dead_letters_in_a_row_stop_the_process():
         await s.apply(s.log.append(TOPIC, b"k", b"garbage", []))
     with pytest.raises(TooManyDeadLetters):
         await s.apply(s.log.append(TOPIC, b"k", b"garbage", []))
+
+
+async def begun_anew(s):
+    """The process was started again, and has taken its places."""
+    s.restart()
+    for partition in range(8):
+        await s.dead.begin(Place("toy", partition), s.state)
+
+
+async def test_the_count_survives_restarts():
+    """A supervisor that starts a bad build again and again must not let it empty the topic, 20 by 20."""
+    s = Scene()
+    for number in range(60):
+        record = s.log.append(TOPIC, b"k%d" % (number % 5), b"garbage", [])
+        try:
+            await s.apply(record)
+        except TooManyDeadLetters:
+            await begun_anew(s)
+    assert len(s.said(DEAD)) == 20
+
+
+async def test_one_handled_event_ends_the_row_for_good():
+    """Also for a process that begins later: the row of each place is ended where it is kept."""
+    s = Scene()
+    for number in range(18):
+        await s.apply(s.log.append(TOPIC, b"k%d" % number, b"garbage", []))
+    await begun_anew(s)
+    assert s.dead.in_a_row == 18
+    await s.apply(s.put(opened("1.2", "a")))
+    await begun_anew(s)
+    assert s.dead.in_a_row == 0
+
+
+async def test_what_catches_up_does_not_count():
+    """Dead letters of before a lost Redis were sent then."""
+    s = Scene()
+    records = [s.log.append(TOPIC, b"k", b"garbage", []) for _ in range(30)]
+    await s.applier.take(records[0].partition, 100)
+    for record in records:
+        await s.apply(record)
+    assert (s.dead.in_a_row, s.said(DEAD)) == (0, [])
 
 
 async def test_one_good_event_between_lets_the_count_start_again():

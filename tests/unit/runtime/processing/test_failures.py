@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from streams.errors import BrokerAway, EventUnreadable, StateLost, StateStoreAway, TooManyDeadLetters
+from streams.errors import BrokerAway, EventUnreadable, StateLost, StateStoreAway
 from streams.events.envelope import header
 from streams.ports import Record
 from streams.runtime.processing.failures import (
-    DeadLetterCount,
     Patience,
     attempt_of,
     dead_letter,
@@ -127,14 +126,3 @@ def test_what_ends_the_process():
         False,
     ]
     assert not must_stop(EventUnreadable("x"))
-
-
-def test_dead_letters_in_a_row():
-    """The 21st in a row stops; a handled event starts the count again."""
-    count = DeadLetterCount()
-    for _ in range(20):
-        count.set_aside("x")
-    with pytest.raises(TooManyDeadLetters):
-        count.set_aside("x")
-    count.handled()
-    count.set_aside("x")

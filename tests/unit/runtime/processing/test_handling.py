@@ -9,11 +9,12 @@ import pytest
 
 from streams.adapters.memory_reading import MemoryObjects
 from streams.adapters.memory_twins import MemoryLog, MemoryState, now_utc
-from streams.errors import ModelServerAway, ObjectMissing
+from streams.errors import ModelServerAway, ObjectMissing, TooManyDeadLetters
 from streams.events.envelope import header
 from streams.ports import Message, Place
 from streams.runtime.processing import ticker
 from streams.runtime.processing.applying import Outside
+from streams.runtime.processing.dead_letters import DeadLetterCount, kept_row
 from streams.runtime.processing.failures import Patience, attempt_of, wait_for
 from streams.runtime.processing.handling import Handling, Manner
 from tests.support.toy import DEAD, SAID, TOPIC, addressed, opened
@@ -36,7 +37,8 @@ class Scene:
             patience=Patience(self.sleep),
         )
         self.answers, self.asked = list(answers), 0
-        self.handling = Handling("reading", self.handle, self.outside, manner)
+        self.dead = DeadLetterCount()
+        self.handling = Handling("reading", self.handle, self.outside, manner, self.dead)
 
     async def sleep(self, _seconds):
         await asyncio.sleep(0)
@@ -147,3 +149,28 @@ async def test_a_forwarder_sends_on_and_waits_for_kafka():
     s.log.away = False
     await task
     assert s.on(SAID) == [b"on"]
+
+
+async def test_dead_letters_in_a_row_stop_readers_over_restarts():
+    """As of agents that decide: the 21st is not set aside, neither now nor after a restart."""
+    s = Scene(*[ObjectMissing("gone")] * 40)
+    for _ in range(20):
+        await s.handling.apply(s.record())
+    for _ in range(3):
+        with pytest.raises(TooManyDeadLetters, match="wetread dlq accept"):
+            await s.handling.apply(s.record())
+        s.dead = DeadLetterCount()
+        await s.dead.begin(Place("reading", s.record().partition), s.state)
+        s.handling = Handling("reading", s.handle, s.outside, READING, s.dead)
+    assert len(s.on(DEAD)) == 20
+
+
+async def test_a_reading_that_is_made_ends_the_row():
+    """What was kept of it too."""
+    s = Scene(ObjectMissing("gone"), b"answer")
+    first, second = s.record(), opened("1.2", "b")
+    await s.handling.apply(first)
+    place = Place("reading", first.partition)
+    assert await kept_row(place, s.state) == 1
+    await s.handling.apply(s.log.append(TOPIC, second.key, second.value, second.headers))
+    assert await kept_row(place, s.state) == 0

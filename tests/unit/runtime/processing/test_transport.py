@@ -12,6 +12,7 @@ from streams.adapters.memory_twins import MemoryLog, MemoryState
 from streams.ports import Change, Place
 from streams.runtime.processing import transport
 from streams.runtime.processing.applying import Outside
+from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row
 from streams.runtime.processing.worker import FlowWiring, ReadingLane, ReadingWiring, Site, build_flow, build_reading
 from tests.support.toy import DEAD, TOPIC, addressed, toy_agent
 
@@ -93,6 +94,19 @@ async def test_what_is_committed_is_the_low_end(app):
     consumer._acked = {TP(TOPIC, 0): [10, 11, 12]}
     tps = list(consumer._filter_tps_with_pending_acks())
     assert consumer._filter_committable_offsets(tps) == {TP(TOPIC, 0): 7, TP(TOPIC, 1): 3}
+
+
+async def test_a_place_that_comes_brings_its_dead_letters(app, outside):
+    """Of agents and of forwarders: what was counted before counts, until the places go."""
+    for name in ("toy", "feedback"):
+        await keep_row(Place(name, 3), outside.state, "e", 15)
+    dead = app.delivery.begin.__closure__
+    counts = [cell.cell_contents for cell in dead if isinstance(cell.cell_contents, DeadLetterCount)]
+    for topic in (TOPIC, "fb"):
+        await app.delivery.start(topic, 3, 50)
+    assert [count.in_a_row for count in counts] == [30]
+    await app.delivery.settle()
+    assert [count.in_a_row for count in counts] == [0]
 
 
 async def test_starting_where_the_state_is(app, outside):
