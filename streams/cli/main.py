@@ -23,6 +23,7 @@ VERBS = {
     "models": ("models",),
     "replay": ("replay",),
     "evaluate": ("evaluate",),
+    "chaos": ("chaos",),
     "doctor": ("doctor",),
     "run": ("run",),
 }

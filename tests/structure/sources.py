@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-EDGES = ("adapters", "doors", "runtime", "cli", "web", "faults")
+EDGES = ("adapters", "doors", "runtime", "cli", "web", "faults", "chaos")
 """Packages below streams/ that may ask for the time or for chance."""
 
 

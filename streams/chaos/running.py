@@ -1,0 +1,263 @@
+"""A whole run: the stack, the sender, the tormentor; then quiet, the history, the verifier."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from streams import __version__
+from streams.adapters.kafka_lag import lag
+from streams.adapters.kafka_log import KafkaLog
+from streams.chaos import collecting
+from streams.chaos.history import History, moment
+from streams.chaos.site import Site, Wishes, standing
+from streams.chaos.studies import model
+from streams.chaos.studies.others import Others
+from streams.chaos.studies.plan import Study, study
+from streams.chaos.studies.sending import Sender
+from streams.chaos.torments.standin import StandIn
+from streams.chaos.torments.struck import Tools
+from streams.chaos.torments.tormentor import Tormentor
+from streams.errors import BrokerAway
+from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
+from streams.runtime.models.judging import judgement
+from streams.runtime.parts.ports import claim_ports
+from streams.runtime.record.following import Following
+from streams.runtime.settings import Settings
+from streams.runtime.wiring import GROUPS, pseudonym
+
+EVERYTHING = (*(t.name for t in TOPICS), *RETRY.values(), DEADLETTERS)
+AGENTS = ("orders", "intake", "triage", "growth")
+SENT_WITHIN_S, QUIET_WITHIN_S, LOOK_EVERY_S = 180.0, 240.0, 1.0
+BAD_FILES_EVERY_S = 20.0
+STORIES = 4
+SHORT_MINUTES = 3.0
+"""In a run this short no torment lasts longer than 15 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A run as it was asked for.
+
+    Attributes:
+        torments: names that may fall.
+        pause_s: between two torments.
+        unprotected: protections that are off.
+        folder: of the history; home: of the stack.
+    """
+
+    seed: int
+    minutes: float
+    rate: float
+    torments: tuple[str, ...]
+    folder: Path
+    home: Path
+    pause_s: tuple[float, float] = (2.0, 8.0)
+    unprotected: tuple[str, ...] = ()
+    short: bool = False
+
+
+@dataclass(slots=True)
+class Run:
+    """What happens while the stack stands."""
+
+    asked: Asked
+    site: Site
+    history: History
+    say: Callable[[str], None]
+    sent: dict[str, Study] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+    said: set[str] = field(default_factory=set)
+
+    async def go(self) -> dict[str, Any]:
+        """Send, torment, wait until nothing moves; how it ended."""
+        settings, chance = self.site.settings, random.Random(f"{self.asked.seed}/others")
+        others = Others(settings.inbox, self.site.kafka, pseudonym(settings), self.history)
+        stand_in, port = StandIn(), claim_ports(settings.home, ["stand_in"])["stand_in"]
+        stand_in.start(port)
+        sender = Sender(self.site.door, self.history, settings.home / "outgoing", self._finished)
+        tools = Tools(
+            site=self.site, others=others, stand_in=stand_in, stand_in_port=port, short=self.asked.short,
+            chance=random.Random(f"{self.asked.seed}/torments"),
+        )  # fmt: skip
+        tormentor = Tormentor(tools, self.history, self.asked.torments, self.asked.pause_s)
+        self._plan()
+        sampler = collecting.Sampler(self.site, self.history)
+        sender.start()
+        tormentor.start()
+        try:
+            async with self._following() as following:
+                await self._send_all(sender, others, following, chance)
+                until = moment()
+                await asyncio.to_thread(tormentor.stop)
+                acknowledged = await asyncio.to_thread(sender.idle, SENT_WITHIN_S)
+                if not acknowledged:
+                    self.say(f"{len(sender.under_way)} studies were not acknowledged in time")
+                pending = await self._quiet(following, others)
+        finally:
+            await asyncio.to_thread(tormentor.stop)
+            await asyncio.to_thread(sender.stop)
+            sampler.stop()
+            stand_in.stop()
+        return {
+            "sent_until": until, "quiet_at": None if pending else moment(), "pending": pending,
+            "sent_studies": len(self.sent), "torments": dict(tormentor.fallen),
+        }  # fmt: skip
+
+    def _following(self) -> Following:
+        return Following(KafkaLog(self.site.kafka, client_id="chaos"))
+
+    def _finished(self, done: Study) -> None:
+        self.whole.add(done.study)
+
+    def _plan(self) -> None:
+        policies, _ = judgement(self.site.settings)
+        waits = policies.waiting
+        self.history.whole(
+            "plan.json",
+            {
+                "schema": 1, "seed": self.asked.seed, "minutes": self.asked.minutes, "rate": self.asked.rate,
+                "torments": list(self.asked.torments), "protections_off": list(self.asked.unprotected),
+                "partitions": PARTITIONS, "began_at": moment(), "mono": time.monotonic(),
+                "model": {"name": model.NAME, "finding": model.FINDING, "threshold": model.THRESHOLD,
+                          "versions": [model.VERSION]},
+                "score": {"slope": model.SLOPE, "middle": model.MIDDLE},
+                "alerts_on": list(policies.alerts.findings),
+                "waits": {"by_priority": waits.by_priority, "by_finding": waits.by_finding,
+                          "no_ai_after_s": waits.no_ai_after_s},
+                "topics": list(EVERYTHING), "unordered": policies.routing.unordered,
+            },
+        )  # fmt: skip
+
+    async def _send_all(self, sender: Sender, others: Others, following: Following, chance: random.Random) -> None:
+        began, number = time.monotonic(), 1
+        next_bad = BAD_FILES_EVERY_S
+        while (now := time.monotonic() - began) < self.asked.minutes * 60:
+            upcoming = study(self.asked.seed, number, self.asked.rate)
+            if upcoming.at_s > now:
+                await asyncio.sleep(min(upcoming.at_s - now, LOOK_EVERY_S))
+                await self._say_what_is_due(following, others)
+                continue
+            number += 1
+            await asyncio.to_thread(self._begin, upcoming, sender, others)
+            if now > next_bad:
+                next_bad = now + BAD_FILES_EVERY_S
+                await asyncio.to_thread(others.bad_file, chance)
+
+    def _begin(self, one: Study, sender: Sender, others: Others) -> None:
+        who, names = one.who, others.pseudonyms
+        patient = names.patient(who.patient_id, "", one.study)
+        self.history.line("studies", one.line(patient, names.order(who.accession)))
+        self.sent[one.study] = one
+        if one.priority and one.order_first:
+            others.order(one)
+        sender.take(one)
+        if one.priority and not one.order_first:
+            others.order(one)
+
+    async def _say_what_is_due(self, following: Following, others: Others) -> None:
+        """What people do with studies that have ended."""
+        for uid in sorted(self.whole - self.said):
+            one, line = self.sent[uid], following.ledger.lines.get(uid)
+            if one.said is None:
+                self.said.add(uid)
+            elif line is not None and line.settled and len(line.instances) == len({i.instance for i in one.instances}):
+                self.said.add(uid)
+                try:
+                    await asyncio.to_thread(others.say, one)
+                except Exception as error:  # noqa: BLE001  # the broker is away: what was not taken is not written down
+                    self.say(f"could not be said of study {one.number}: {type(error).__name__}")
+
+    async def _quiet(self, following: Following, others: Others) -> list[str]:
+        """Wait until every study has its outcome and no group lags; studies that have none in time."""
+        end = time.monotonic() + QUIET_WITHIN_S
+        still = 0
+        while time.monotonic() < end:
+            await self._say_what_is_due(following, others)
+            open_ones = self._open(following)
+            behind = await asyncio.to_thread(self._lag)
+            still = 0 if open_ones or behind else still + 1
+            if still == 3:  # three looks in a row
+                return []
+            await asyncio.sleep(LOOK_EVERY_S)
+        return self._open(following)
+
+    def _open(self, following: Following) -> list[str]:
+        waiting = []
+        for uid, one in self.sent.items():
+            line = following.ledger.lines.get(uid)
+            wanted = len({i.instance for i in one.instances}) if uid in self.whole else 0
+            if (line is None and wanted) or (line and (not line.settled or len(line.instances) < wanted)):
+                waiting.append(uid)
+        return waiting
+
+    def _lag(self) -> int:
+        try:
+            return sum(lag(self.site.kafka, GROUPS).values())
+        except BrokerAway:
+            return 1
+
+
+def run(asked: Asked, say: Callable[[str], None]) -> int:
+    """The run, its history and its verdict.
+
+    Returns:
+        0: no violation; 1: the verifier found some; 3: it did not fall quiet, or was not verified.
+    """
+    history = History(asked.folder)
+    collector = collecting.Collector(history)
+    wishes = Wishes(home=asked.home, seed=asked.seed, unprotected=asked.unprotected, otlp=collector.endpoint)
+    with standing(wishes, history, say) as site:
+        say(f"the stack stands in {asked.home}; {asked.minutes:g} minutes at {asked.rate:g} studies a second")
+        ended = asyncio.run(Run(asked, site, history, say).go())
+        say(
+            "quiet; the history is written" if ended["quiet_at"] else f"not quiet: {len(ended['pending'])} studies open"
+        )
+        collecting.dump_topics(site.kafka, EVERYTHING, history)
+        collecting.dump_redis(site.redis, AGENTS, history)
+        some = _some_studies(history)
+        collecting.dump_stories(site, some, history)
+    collector.stop()
+    collecting.dump_objects(asked.home / "objects", history)
+    collecting.keep_logs(asked.home, history)
+    machine = {"cores": os.cpu_count(), "memory_bytes": psutil.virtual_memory().total, "system": platform.platform()}
+    history.whole(
+        "run.json",
+        {
+            "ended_at": moment(), **ended, "build": __version__, "machine": machine, "stack": str(asked.home),
+            "points": collecting.crashes(asked.home),
+        },
+    )  # fmt: skip
+    return verified(asked.folder, say) or (0 if ended["quiet_at"] else 3)
+
+
+def _some_studies(history: History) -> Sequence[str]:
+    import orjson  # noqa: PLC0415  # its only use here
+
+    lines = (history.folder / "studies.jsonl").read_bytes().splitlines()
+    studies = [orjson.loads(line)["study"] for line in lines]
+    return random.Random(len(studies)).sample(studies, min(STORIES, len(studies)))
+
+
+def verified(folder: Path, say: Callable[[str], None]) -> int:
+    """What the verifier says of a history: its exit code."""
+    argv = [sys.executable, "-m", "streams.chaos.verifier", str(folder)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603
+    say(done.stdout.rstrip() or done.stderr.rstrip()[-2000:])
+    return done.returncode
+
+
+def histories(settings: Settings) -> Path:
+    """The folder in which this home keeps its histories."""
+    return settings.home / "chaos"

@@ -1,0 +1,229 @@
+"""The real stack under links, in a folder of its own: three workers, two readers, both doors; its processes by name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+
+from streams.chaos.history import History
+from streams.chaos.links import HOST, LINKED_BY_KIND, Links
+from streams.chaos.studies import model
+from streams.faults.firing import ASK
+from streams.runtime.parts.fetch import ensure_parts
+from streams.runtime.parts.part import Child
+from streams.runtime.parts.ports import claim_ports
+from streams.runtime.parts.settings import Addresses
+from streams.runtime.parts.states import PartState, State
+from streams.runtime.settings import Settings, as_environment, default_home, load, shipped
+from streams.runtime.stack.services import children
+from streams.runtime.stack.stack import Stack, StackEvent
+from streams.runtime.wiring import parts_settings
+
+WORKERS, READERS = 3, 2
+LINKED = LINKED_BY_KIND
+START_S = 600.0
+REDIS_MEMORY = "512mb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a run asks of its stack.
+
+    Attributes:
+        home: a folder that is not there yet.
+        unprotected: names of protections that are switched off.
+        otlp: where traces and metrics go.
+    """
+
+    home: Path
+    seed: int
+    unprotected: tuple[str, ...] = ()
+    otlp: str | None = None
+    workers: int = WORKERS
+    readers: int = READERS
+
+
+@dataclass(slots=True)
+class Site:
+    """A running stack: its children are kept alive by the product's own supervision.
+
+    Attributes:
+        ports: of every part and link, by name; parts are also to be had directly, past their links.
+        clothes: what is added to the environment of a child at its next start, by its name.
+    """
+
+    settings: Settings
+    links: Links
+    ports: dict[str, int]
+    history: History
+    clothes: dict[str, dict[str, str]]
+    _lives: dict[str, PartState] = field(default_factory=dict)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @property
+    def kafka(self) -> str:
+        """Kafka, past its link: what is advertised leads through it all the same."""
+        return f"{HOST}:{self.ports['link_kafka']}"
+
+    @property
+    def redis(self) -> str:
+        """Redis, past its link."""
+        return f"redis://{HOST}:{self.ports['redis']}/0"
+
+    @property
+    def triton(self) -> str:
+        """Triton's gRPC, past its link."""
+        return f"{HOST}:{self.ports['triton_grpc']}"
+
+    @property
+    def door(self) -> tuple[str, int]:
+        """The DIMSE door, through its link."""
+        return HOST, self.ports["link_dicom"]
+
+    def names(self, kind: str) -> list[str]:
+        """Running processes of a kind: worker, reader, door, triton, redis, kafka."""
+        return [n for n, s in sorted(self._lives.items()) if n.split("-")[0] == kind and s.state is State.RUNNING]
+
+    def life(self, name: str) -> PartState:
+        """The state of a part or child as last heard."""
+        return self._lives[name]
+
+    def heard(self, event: StackEvent) -> None:
+        """The stack says something; in its thread."""
+        part = event.part
+        said = {"part": part.name, "state": str(part.state), "pid": part.pid, "restarts": part.restarts}
+        self.history.happened("supervision", **said, said=event.said)
+        with self._changed:
+            self._lives[part.name] = part
+            self._changed.notify_all()
+
+    def until(self, holds: Callable[[], bool], patience_s: float) -> bool:
+        """Wait until it holds, looked at whenever the stack says something; False: not in time."""
+        with self._changed:
+            return self._changed.wait_for(holds, patience_s)
+
+    def until_back(self, name: str, before: int, patience_s: float = 120.0) -> bool:
+        """Wait until it runs again after `before` restarts."""
+        return self.until(
+            lambda: self._lives[name].restarts > before and self._lives[name].state is State.RUNNING, patience_s
+        )
+
+    def signal(self, name: str, number: signal.Signals) -> int | None:
+        """To a process; its id, None: it does not run."""
+        pid = self._lives[name].pid
+        if pid is None:
+            return None
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return None
+        return pid
+
+    def processes(self) -> Iterator[tuple[str, psutil.Process]]:
+        """Every running process of the stack, Triton's model processes too."""
+        for name, state in list(self._lives.items()):
+            if state.pid is None:
+                continue
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(state.pid)
+                yield name, process
+                for number, child in enumerate(process.children(recursive=True), start=1):
+                    yield f"{name}/{number}", child
+
+
+@contextmanager
+def standing(wishes: Wishes, history: History, say: Callable[[str], None]) -> Iterator[Site]:
+    """The stack, ready, and ended again.
+
+    Raises:
+        PartMissing, StackFailed: it does not come up.
+    """
+    settings = _settings(wishes)
+    ports = claim_ports(settings.home, ["kafka", "kafka_controller", "redis", "triton_grpc", "dicom", *_link_ports()])
+    told = replace(parts_settings(settings), kafka_advertised=ports["link_kafka"], model_folders=(settings.models,))
+    ensure_parts(settings.home, say, told)
+    upstream = {"kafka": "kafka", "redis": "redis", "triton": "triton_grpc", "dicom": "dicom"}
+    links = Links(wishes.seed, {name: (ports[f"link_{name}"], ports[of]) for name, of in upstream.items()})
+    site = Site(settings, links, ports, history, {})
+    stack = Stack(told, site.heard)
+    links.start()
+    try:
+        at = stack.start(START_S)
+        own = _dressed(children(settings, _linked(at, ports), ports["dicom"]), site.clothes)
+        stack.add(*own, timeout=START_S)
+        yield site
+    finally:
+        for name, state in site._lives.items():  # noqa: SLF001  # of this module
+            if state.pid and state.state is not State.STOPPED:
+                site.signal(name, signal.SIGCONT)
+        stack.stop()
+        links.stop()
+
+
+def _link_ports() -> list[str]:
+    return [f"link_{name}" for name in LINKED]
+
+
+def _linked(at: Addresses, ports: dict[str, int]) -> Addresses:
+    return replace(
+        at,
+        kafka=f"{HOST}:{ports['link_kafka']}",
+        redis=f"redis://{HOST}:{ports['link_redis']}/0",
+        triton=f"{HOST}:{ports['link_triton']}",
+    )
+
+
+def _dressed(own: list[Child], clothes: dict[str, dict[str, str]]) -> list[Child]:
+    """The children with an environment that can be added to between two of their lives."""
+    dressed = []
+    for child in own:
+        environment = dict(child.env)
+        clothes[child.name] = environment
+        dressed.append(replace(child, env=environment))
+    return dressed
+
+
+def _settings(wishes: Wishes) -> Settings:
+    home = wishes.home.absolute()
+    home.mkdir(parents=True)
+    fetched = load().home / "parts"
+    (home / "parts").symlink_to(fetched if fetched.is_dir() else default_home() / "parts")
+    policies = shutil.copytree(shipped("deploy") / "policies", home / "policies")
+    model.write_model(home / "shipped")
+    environment = {
+        **as_environment(load()),
+        "WETREAD_HOME": str(home),
+        "WETREAD_MODELS": str(home / "shipped"),
+        "WETREAD_POLICIES": str(policies),
+        "WETREAD_INBOX": str(home / "inbox"),
+        "WETREAD_WORKERS": str(wishes.workers),
+        "WETREAD_READERS": str(wishes.readers),
+        "WETREAD_YIELD_S": "2",
+        "WETREAD_OTLP": wishes.otlp or "",
+        "WETREAD_REDIS_MEMORY": REDIS_MEMORY,
+        "WETREAD_CHAOS": "1",
+        "WETREAD_FAULT": ASK,
+        "WETREAD_UNPROTECTED": ",".join(wishes.unprotected),
+    }
+    for elsewhere in ("WETREAD_KAFKA", "WETREAD_REDIS", "WETREAD_TRITON", "WETREAD_DICOM_PORT"):
+        environment.pop(elsewhere, None)
+    return load(environment)
+
+
+def waited(condition: Callable[[], bool], patience_s: float, every_s: float = 0.2) -> bool:
+    """Ask again and again, of what tells no event; False: not in time."""
+    end = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(every_s)
+    return True

@@ -1,0 +1,72 @@
+"""Every torment by its name, with its weight."""
+
+from __future__ import annotations
+
+import signal
+
+from streams.chaos.links import LINKED_BY_KIND, Weather
+from streams.chaos.torments.on_links import away, misanswered, model_process, reloaded, weather
+from streams.chaos.torments.on_processes import clock, crashed, restarted, signalled, stopped, stormed
+from streams.chaos.torments.on_stores import cut, flushed, full, store_full
+from streams.chaos.torments.struck import Strike, Struck, Tools
+
+FLOOD = 300
+"""More than a reading worker lets wait at once (256)."""
+
+
+def poisoned(tools: Tools) -> Struck:
+    """An event that nobody can handle."""
+    return Struck(target="a topic", note=tools.others.poison(tools.chance))
+
+
+def flooded(tools: Tools) -> Struck | None:
+    """More retries at once than a worker lets wait."""
+    count = tools.others.flood(FLOOD)
+    return Struck(target="triage.readings.routine.retry", note=f"{count} readings") if count else None
+
+
+SLOW = lambda tools: Weather(delay_s=tools.chance.uniform(0.05, 0.4))  # noqa: E731
+
+
+LOSSY = lambda tools: Weather(delay_s=0.02, reset=tools.chance.uniform(0.002, 0.03))  # noqa: E731
+
+
+HANGING = lambda _tools: Weather(hangs=True)  # noqa: E731
+
+
+ALL: dict[str, tuple[Strike, float]] = {
+    "worker.kill": (signalled("worker", signal.SIGKILL), 8),
+    "worker.term": (signalled("worker", signal.SIGTERM), 3),
+    "worker.stop": (stopped("worker"), 3),
+    "worker.clock": (clock, 2),
+    "worker.storm": (stormed, 1),
+    "reader.kill": (signalled("reader", signal.SIGKILL), 8),
+    "reader.term": (signalled("reader", signal.SIGTERM), 2),
+    "reader.stop": (stopped("reader"), 2),
+    "door.kill": (signalled("door", signal.SIGKILL), 8),
+    "door.term": (signalled("door", signal.SIGTERM), 2),
+    "door.stop": (stopped("door"), 2),
+    "store.full": (store_full, 2),
+    "triton.kill": (signalled("triton", signal.SIGKILL), 4),
+    "triton.stop": (stopped("triton"), 2),
+    "triton.model": (model_process, 3),
+    "triton.reload": (reloaded, 2),
+    "triton.wrong": (misanswered, 4),
+    "redis.kill": (signalled("redis", signal.SIGKILL), 5),
+    "redis.stop": (stopped("redis"), 2),
+    "redis.flush": (flushed, 3),
+    "redis.full": (full, 2),
+    "redis.cut": (cut, 3),
+    "kafka.kill": (signalled("kafka", signal.SIGKILL), 4),
+    "kafka.term": (signalled("kafka", signal.SIGTERM), 1),
+    "kafka.stop": (stopped("kafka"), 1),
+    "kafka.away": (away, 1),
+    **{f"link.{part}-slow": (weather(part, SLOW, 5, 25), 1.0) for part in LINKED_BY_KIND},
+    **{f"link.{part}-lossy": (weather(part, LOSSY, 5, 25), 1.5) for part in LINKED_BY_KIND},
+    **{f"link.{part}-hangs": (weather(part, HANGING, 4, 15), 0.7) for part in LINKED_BY_KIND},
+    "point.crash": (crashed, 12),
+    "all.restart": (restarted, 0.5),
+    "event.poison": (poisoned, 3),
+    "event.flood": (flooded, 1),
+}
+"""Name to what strikes, and its weight."""

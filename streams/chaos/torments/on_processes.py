@@ -1,0 +1,125 @@
+"""Torments of processes: signals, stops, clocks, storms, fault points, a deploy."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+from streams.chaos.site import waited
+from streams.chaos.torments.storm import Storm
+from streams.chaos.torments.struck import PATIENCE_S, Strike, Struck, Tools
+from streams.faults.points import Point
+
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+STOPS_S = (5.0, 25.0)
+ENDED_WITHIN_S = 30.0
+
+
+def signalled(kind: str, number: signal.Signals) -> Strike:
+    """A signal to one process of a kind; the supervisor starts it again."""
+
+    def strike(tools: Tools) -> Struck | None:
+        site, names = tools.site, tools.site.names(kind)
+        if not names:
+            return None
+        name = tools.chance.choice(names)
+        before = site.life(name).restarts
+        pid = site.signal(name, number)
+        if pid is None:
+            return None
+        return Struck(target=name, pid=pid, recovered=lambda: site.until_back(name, before, PATIENCE_S))
+
+    return strike
+
+
+def stopped(kind: str) -> Strike:
+    """SIGSTOP, and SIGCONT after 5 to 25 s: its connections stay, and say nothing."""
+
+    def strike(tools: Tools) -> Struck | None:
+        site, names = tools.site, tools.site.names(kind)
+        if not names:
+            return None
+        name = tools.chance.choice(names)
+        pid = site.signal(name, signal.SIGSTOP)
+
+        def heal() -> None:
+            if site.life(name).pid == pid:
+                site.signal(name, signal.SIGCONT)
+
+        if pid is None:
+            return None
+        return Struck(target=name, pid=pid, seconds=tools.lasting(*STOPS_S), heal=heal)
+
+    return strike
+
+
+def clock(tools: Tools) -> Struck | None:
+    """A worker starts again with its clock an hour apart, and later again with the right one."""
+    site, names = tools.site, tools.site.names("worker")
+    if not names or not Path(FAKETIME).is_file():
+        return None
+    name, apart = tools.chance.choice(names), tools.chance.choice(("+1h", "-1h"))
+    dress = {"LD_PRELOAD": FAKETIME, "FAKETIME": apart, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
+    site.clothes[name].update(dress)
+    before = site.life(name).restarts
+    pid = site.signal(name, signal.SIGKILL)
+
+    def heal() -> None:
+        for variable in dress:
+            site.clothes[name][variable] = ""
+        site.until_back(name, before, PATIENCE_S)
+        site.signal(name, signal.SIGKILL)
+
+    def back() -> bool:
+        return site.until_back(name, before + 1, PATIENCE_S)
+
+    return Struck(target=name, pid=pid, seconds=tools.lasting(15, 40), heal=heal, recovered=back, note=apart)
+
+
+def crashed(tools: Tools) -> Struck | None:
+    """A fault point: whoever comes by it first is killed there."""
+    if not tools.points:
+        tools.points = [(point.title, side) for point in Point for side in ("before", "after")]
+        tools.chance.shuffle(tools.points)
+    point, side = tools.points.pop()
+    folder = tools.site.settings.home / "run" / "faults"
+    folder.mkdir(parents=True, exist_ok=True)
+    wish = folder / f"{point}.{side}"
+    fresh = folder / f".wish.{point}.{side}"
+    fresh.write_text("crash")
+    fresh.rename(wish)
+
+    def fell() -> bool:
+        if waited(lambda: not wish.exists(), ENDED_WITHIN_S):
+            time.sleep(0.5)  # the supervisor hears of the death, and says so only then
+            return tools.site.until(lambda: len(tools.site.names("worker")) > 0, PATIENCE_S)
+        wish.unlink(missing_ok=True)
+        return False
+
+    return Struck(target=f"{point}.{side}", recovered=fell)
+
+
+def stormed(tools: Tools) -> Struck:
+    """Joins and leaves of the workers' group, thirty in a minute."""
+    storm = Storm(tools.site, joins=5 if tools.short else 15)
+    storm.start()
+    return Struck(
+        target="workers", seconds=15.0 if tools.short else 60.0, heal=storm.end, note="further workers come and go"
+    )
+
+
+def restarted(tools: Tools) -> Struck:
+    """Everything started anew, one after the other, gracefully: a deploy."""
+    site = tools.site
+    kinds = ("worker", "reader", "door", "triton", "redis", "kafka")
+    names = [name for kind in kinds for name in site.names(kind)]
+
+    def all_back() -> bool:
+        for name in names:
+            before = site.life(name).restarts
+            if site.signal(name, signal.SIGTERM) and not site.until_back(name, before, PATIENCE_S):
+                return False
+        return True
+
+    return Struck(target="everything", recovered=all_back, note=f"{len(names)} processes")

@@ -1,0 +1,69 @@
+"""`wetread chaos`: everything is broken while studies arrive, and the promise is checked afterwards."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.chaos.running import SHORT_MINUTES, Asked, histories, run
+from streams.chaos.torments.catalogue import ALL
+from streams.runtime.settings import load
+
+NONE = "none"
+MOST_A_SECOND = 3.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("chaos")(chaos)
+
+
+def chaos(
+    seed: Annotated[int | None, typer.Option(help="Decides what is sent and broken; none: a fresh one.")] = None,
+    minutes: Annotated[float, typer.Option(help="How long studies are sent.")] = 5.0,
+    rate: Annotated[float, typer.Option(help="Studies a second, at most 3.")] = 1.0,
+    only: Annotated[str, typer.Option(help="Torments that may fall, with commas; none: nothing is broken.")] = "",
+    without: Annotated[str, typer.Option(help="Protections to go without, with commas, for a self-test.")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's folder too, not only the history.")] = False,
+) -> None:
+    """Start a stack of its own, send studies whose answers are known, break what the seed says, and verify."""
+    chosen = random.SystemRandom().randrange(1, 10_000) if seed is None else seed
+    folder = histories(load()) / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-seed{chosen}"
+    home = Path(tempfile.mkdtemp(prefix="wetread-chaos-")) / "home"
+    asked = Asked(
+        seed=chosen,
+        minutes=minutes,
+        rate=min(rate, MOST_A_SECOND),
+        torments=_torments(only),
+        folder=folder,
+        home=home,
+        unprotected=_words(without),
+        short=minutes <= SHORT_MINUTES,
+    )
+    print(f"seed {chosen}; history in {folder}", flush=True)
+    code = run(asked, lambda line: print(line, flush=True))
+    if not keep:
+        shutil.rmtree(home.parent, ignore_errors=True)
+    if code:
+        print(f"again: wetread chaos --seed {chosen} --minutes {minutes:g} --rate {rate:g}")
+        print(f"one study's story: python -m streams.chaos.verifier {folder} --study UID")
+    raise typer.Exit(code)
+
+
+def _torments(only: str) -> tuple[str, ...]:
+    if only == NONE:
+        return ()
+    names = _words(only) or tuple(ALL)
+    if unknown := [name for name in names if name not in ALL]:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(ALL)}")
+    return names
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
