@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
-from streams.chaos.verifier.checks import alerts, belonging, contents, outcomes, stored
 from streams.chaos.verifier.checks.outcomes import given_up
 from streams.chaos.verifier.history import Event, History, Torment
 from streams.chaos.verifier.silence import Silences
@@ -85,7 +84,7 @@ class Figures:
 
 def figures(history: History, violations: Sequence[Violation]) -> Figures:
     """All of them."""
-    found = Counter(violation.check for violation in violations)
+    found = Counter(violation.effect for violation in violations)
     silences = Silences(history.record)
     answered = Counter(e.body.get("reading") for e in history.record.all if e.type == "ReadingAnswered")
     by_fault = _by_fault(history.torments)
@@ -96,8 +95,8 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
         kills=Counter(t.part for t in history.torments if t.fault.endswith(KILL)),
         faults={fault: len(torments) for fault, torments in by_fault.items()},
         unrecovered={f: n for f, ts in by_fault.items() if (n := sum(t.recovered_at is None for t in ts))},
-        lost=found[stored.NAME] + found[belonging.NAME] + _saying(violations, "no outcome", "never", "missed"),
-        doubled=found[contents.NAME] + _saying(violations, "outcomes", "doubled", "contents"),
+        lost=found["lost"],
+        doubled=found["doubled"],
         given_up=sum(given_up(history, study) for study in history.studies),
         readings=len(answered),
         redone_percent=_percent(answered.total() - len(answered), len(answered)),
@@ -114,12 +113,6 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
 
 def _percent(part: int, whole: int) -> float:
     return round(100 * part / whole, 3) if whole else 0.0
-
-
-def _saying(violations: Sequence[Violation], *words: str) -> int:
-    """Of outcomes and alerts, those whose sentence says so."""
-    told = (v.sentence for v in violations if v.check in (outcomes.NAME, alerts.NAME))
-    return sum(any(word in sentence for word in words) for sentence in told)
 
 
 def _by_fault(torments: Sequence[Torment]) -> dict[str, list[Torment]]:

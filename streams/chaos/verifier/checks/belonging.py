@@ -43,7 +43,7 @@ def _held(history: History, sent: Sent) -> Iterator[Violation]:
                 f"revision {last.revision} holds {held.get(series, 0)} images of series {series}, "
                 f"but {len(stored[series])} are stored"
             )
-            yield broken(NAME, sent.study, told, [last])
+            yield broken(NAME, sent.study, told, [last], effect="lost")
 
 
 def _last(events: list[Event]) -> Event | None:

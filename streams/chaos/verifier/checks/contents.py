@@ -27,7 +27,7 @@ def check(history: History) -> Iterator[Violation]:
         if differs:
             told.add(event.id)
             sentence = f"{event.type} {event.id} stands for two contents: {differs}"
-            yield broken(NAME, event.study, sentence, [known, event])
+            yield broken(NAME, event.study, sentence, [known, event], effect="doubled")
 
 
 def _difference(one: Event, other: Event) -> str:

@@ -19,13 +19,13 @@ def check(history: History) -> Iterator[Violation]:
             digests = named.get(instance, {})
             if not digests:
                 told = f"instance {instance} was acknowledged, but no event names it: it is lost"
-                yield broken(NAME, study, told)
+                yield broken(NAME, study, told, effect="lost")
                 continue
             held = [history.objects[name] for name in digests if name in history.objects]
             if not any(one.dataset_sha256 == sha256 for one in held):
                 what = "no object holds its bytes" if held else "the object that its event names is not in the store"
                 told = f"instance {instance} was acknowledged as {sha256[:12]}, but {what}"
-                yield broken(NAME, study, told, digests.values())
+                yield broken(NAME, study, told, digests.values(), effect="lost")
     for one in history.objects.values():
         if one.name != one.sha256:
             yield broken(NAME, None, f"object {one.name[:12]} no longer has its digest: it holds {one.sha256[:12]}")

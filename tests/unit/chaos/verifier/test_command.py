@@ -1,0 +1,112 @@
+"""The command: its exit code is the verdict, its JSON is whole, a study's story is told, a torn history is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from streams.chaos.verifier.__main__ import BROKEN, KEPT, UNUSABLE, main
+from streams.chaos.verifier.loading import HistoryUnreadable, load
+from streams.chaos.verifier.printing import SHOWN
+from streams.chaos.verifier.verdict import CHECKS
+from tests.support.histories import a_day, uid
+
+day = cache(a_day)
+
+
+def test_a_kept_promise_ends_with_0(tmp_path, capsys):
+    """The table names every check; verdict.json says that all is kept."""
+    assert main([str(day().write(tmp_path))]) == KEPT
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in CHECKS)
+    assert "The promise held" in printed
+    verdict = json.loads((tmp_path / "verdict.json").read_text())
+    assert verdict["kept"] is True
+    assert verdict["seed"] == 7
+    assert set(verdict["checks"]) == set(CHECKS)
+    assert verdict["figures"]["studies"] == 8
+
+
+def test_a_broken_promise_ends_with_1_and_says_how_to_see_it(tmp_path, capsys):
+    """With the seed, the folder, and the command of the first study's story."""
+    rows = day().bent()
+    rows.drop("triage.outcomes", "StudyClosed", uid(3), 1)
+    assert main([str(rows.write(tmp_path))]) == BROKEN
+    printed = capsys.readouterr().out
+    assert "revision 2 has no outcome" in printed
+    assert f"story {tmp_path} {uid(3)}" in printed
+    (violation,) = json.loads((tmp_path / "verdict.json").read_text())["violations"]
+    assert (violation["check"], violation["study"]) == ("outcomes", uid(3))
+    assert violation["events"][0].startswith("imaging.studies/")
+
+
+def test_many_violations_are_counted_not_listed(tmp_path, capsys):
+    """The rest is in verdict.json."""
+    rows = day().bent()
+    rows.objects.clear()
+    assert main([str(rows.write(tmp_path))]) == BROKEN
+    assert f"... and {96 - SHOWN} more" in capsys.readouterr().out
+
+
+def test_a_story_tells_all_of_one_study(tmp_path, capsys):
+    """What was sent, answered and broken, and each event where it stands; nothing of another study."""
+    rows = day().bent()
+    rows.topics["triage.worklist"] = [r for r in rows.topics["triage.worklist"] if r["key"] != uid(6)]
+    rows.write(tmp_path)
+    assert main(["story", str(tmp_path), f"498.{6}"]) == KEPT
+    printed = capsys.readouterr().out
+    for word in (
+        "C-STORE",
+        "InstancesStored",
+        "AlertRaised",
+        "StudyClosed",
+        "feedback",
+        "has no place on the worklist",
+    ):
+        assert word in printed
+    assert uid(7) not in printed
+    assert main(["story", str(tmp_path), "nothing"]) == UNUSABLE
+
+
+def test_an_unreadable_history_ends_with_2(tmp_path, capsys):
+    """An empty folder is no kept promise; the sentence names what is missing."""
+    assert main([str(tmp_path)]) == UNUSABLE
+    assert "plan.json" in capsys.readouterr().err
+
+
+def test_a_torn_last_line_is_passed_over_and_no_other(tmp_path):
+    """The harness may be killed while it writes; a torn line in the middle is a damaged file."""
+    rows = day().write(tmp_path)
+    acks = (rows / "acks.jsonl").read_text()
+    (rows / "acks.jsonl").write_text(acks + '{"at": "2026-0')
+    assert len(load(rows).acks) == 96
+    (rows / "acks.jsonl").write_text('{"at": "2026-0\n' + acks)
+    with pytest.raises(HistoryUnreadable):
+        load(rows)
+
+
+def test_a_check_that_cannot_be_carried_out_is_a_violation(tmp_path):
+    """An event without its fields must not stop the verifier, nor make it silent."""
+    rows = day().bent()
+    rows.find("triage.worklist", "PlaceChanged", uid(1))["value"] = "{}"
+    assert main(["--quiet", str(rows.write(tmp_path))]) == BROKEN
+    verdict = json.loads((tmp_path / "verdict.json").read_text())
+    assert verdict["checks"]["schemas"] == 1
+    assert any("could not be carried out" in v["sentence"] for v in verdict["violations"])
+
+
+def test_the_verifier_knows_nothing_of_the_product(tmp_path):
+    """It runs where nothing else of the package has been imported."""
+    day().write(tmp_path)
+    script = (
+        "import sys; from streams.chaos.verifier.__main__ import main; code = main(['--quiet', sys.argv[1]]);"
+        "mine = 'streams.chaos.verifier';"
+        "others = [m for m in sys.modules if m.startswith('streams.') and not m.startswith(mine)];"
+        "print(code, sorted(others))"
+    )
+    told = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "0 ['streams.chaos']"

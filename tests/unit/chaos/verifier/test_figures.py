@@ -1,0 +1,148 @@
+"""Figures come from the topics' own times, and are known for a history whose faults are known."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+
+import pytest
+
+from streams.chaos.verifier.bars import bars
+from streams.chaos.verifier.figures import figures, spread
+from streams.chaos.verifier.loading import load
+from streams.chaos.verifier.silence import Silences
+from streams.chaos.verifier.verdict import violations
+from tests.support.histories import a_day, amend, uid
+from tests.support.studies import at
+
+day = cache(a_day)
+ALONE = uid(2)
+"""The only study of its partition."""
+
+
+def torment(number, fault, seconds, lasts=0.0, ready=1.0):
+    return {
+        "number": number, "at": str(at(seconds)), "mono": seconds, "fault": fault, "target": f"{fault}-1", "pid": 1,
+        "seconds": None, "ended_at": str(at(seconds + lasts)), "ended_mono": seconds + lasts, "note": "",
+        "recovered_at": None if ready is None else str(at(seconds + lasts + ready)), "recovered_mono": None,
+    }  # fmt: skip
+
+
+def measured(rows, folder):
+    history = load(rows.write(folder))
+    return figures(history, violations(history))
+
+
+def test_a_quiet_run(tmp_path):
+    """Nothing lost, doubled, redone or killed; eight studies of twelve images."""
+    found = measured(day().bent(), tmp_path)
+    assert (found.studies, found.acknowledged, found.lost, found.doubled, found.kills) == (8, 96, 0, 0, {})
+    assert (found.readings, found.redone_percent, found.repeated_percent) == (7, 0.0, 0.0)
+    assert found.to_alert.count == 3
+    assert found.silence_after_kill.count == 0
+    assert [bar.met for bar in bars(found)] == [True, True, None, None, True, None]
+
+
+def test_kills_are_counted_by_part_and_recoveries_by_fault(tmp_path):
+    """A part that was not ready again is counted, and lengthens no median."""
+    rows = day().bent()
+    rows.torments += [
+        torment(1, "worker.kill", 100, ready=2.0), torment(2, "worker.kill", 200, ready=4.0),
+        torment(3, "redis.flush", 300, ready=None), torment(4, "broker.away", 400, lasts=60, ready=3.0),
+    ]  # fmt: skip
+    found = measured(rows, tmp_path)
+    assert found.kills == {"worker": 2}
+    assert found.faults == {"broker.away": 1, "redis.flush": 1, "worker.kill": 2}
+    assert found.unrecovered == {"redis.flush": 1}
+    assert found.recovery["worker.kill"].median_s == 2.0
+    assert found.recovery["worker.kill"].longest_s == 4.0
+    assert found.recovery["broker.away"].longest_s == 3.0
+    assert found.recovery["redis.flush"].count == 0
+
+
+def test_what_is_lost_and_doubled_is_counted(tmp_path):
+    """An outcome gone is lost; an alert under two ids is doubled; an answer twice is work done again."""
+    rows = day().bent()
+    rows.drop("triage.outcomes", "StudyClosed", uid(1))
+    rows.repeat(rows.find("triage.alerts", "AlertRaised", uid(3)), "x", alert="5c1de3f0-5a0c-5f0f-9a53-6d1f0a7e2b11")
+    rows.repeat(rows.find("triage.findings", "ReadingAnswered", uid(1)))
+    found = measured(rows, tmp_path)
+    assert found.lost == 1
+    assert found.doubled == 1
+    assert found.redone_percent == pytest.approx(100 / 7, abs=0.001)
+    assert [bar.met for bar in bars(found)][:2] == [False, False]
+
+
+def late(rows, study, seconds):
+    """Everything that followed from a study's answer is written so much later."""
+    for topic in ("triage.alerts", "triage.outcomes", "triage.worklist", "triage.measurements"):
+        for row in rows.topics[topic]:
+            row["timestamp"] += round(seconds * 1000) if row["key"] == study else 0
+    rows.find("triage.findings", "FindingMade", study)["timestamp"] += round(seconds * 1000)
+
+
+def test_the_silence_after_a_kill_begins_with_it(tmp_path):
+    """A partition counts that kept an answer waiting; the others had nothing to do, or went on."""
+    rows = day().bent()
+    answered = rows.find("triage.findings", "ReadingAnswered", ALONE)
+    late(rows, ALONE, 5.0)
+    killed = answered["timestamp"] / 1000 - at(0).timestamp() - 0.4
+    rows.torments.append(torment(1, "worker.kill", killed, ready=1.0))
+    found = measured(rows, tmp_path)
+    assert found.silence_after_kill.count == 1
+    assert found.silence_after_kill.longest_s == pytest.approx(5.4, abs=0.1)
+    assert found.silence_longest.longest_s == pytest.approx(5.0, abs=0.1)
+
+
+def test_a_kill_beside_another_fault_is_not_counted(tmp_path):
+    """Whose silence it was could not be told."""
+    rows = day().bent()
+    late(rows, ALONE, 5.0)
+    begun = rows.find("triage.findings", "ReadingAnswered", ALONE)["timestamp"] / 1000 - at(0).timestamp()
+    rows.torments += [torment(1, "worker.kill", begun - 0.4), torment(2, "redis.kill", begun + 3)]
+    assert measured(rows, tmp_path).silence_after_kill.count == 0
+
+
+def test_the_flow_is_back_when_the_last_partition_is(tmp_path):
+    """Of those in which something waited; None where nothing did."""
+    rows = day().bent()
+    late(rows, ALONE, 5.0)
+    silences = Silences(load(rows.write(tmp_path)).record)
+    begun = at(rows.find("triage.findings", "ReadingAnswered", ALONE)["timestamp"] / 1000 - at(0).timestamp())
+    resumed = silences.resumed(begun + timedelta(seconds=1))
+    assert resumed is not None
+    assert (resumed - begun).total_seconds() == pytest.approx(5.0, abs=0.1)
+    assert silences.resumed(at(900)) is None
+
+
+def test_the_time_to_an_effect_counts_from_the_last_image(tmp_path):
+    """As the broker took the outcome."""
+    rows = day().bent()
+    before = measured(rows, tmp_path / "before").to_effect.longest_s
+    rows.find("triage.outcomes", "StudyClosed", uid(2))["timestamp"] += 30_000
+    assert measured(rows, tmp_path / "after").to_effect.longest_s > max(before, 29)
+
+
+def test_a_spread_is_of_nearest_ranks():
+    """The 95th percentile of twenty is the nineteenth, of one the one."""
+    assert spread(range(1, 21)) == spread([*range(20, 0, -1)])
+    assert (spread(range(1, 21)).median_s, spread(range(1, 21)).p95_s, spread(range(1, 21)).longest_s) == (10, 19, 20)
+    assert (spread([3]).median_s, spread([3]).p95_s) == (3, 3)
+    assert spread([]).median_s is None
+
+
+def test_a_reading_that_was_given_up_while_the_model_was_away_is_counted_not_blamed(tmp_path):
+    """It is an outcome, and shown as such; without a fault that explains it, it is a violation."""
+    rows = day().bent()
+    rows.why = [told for told in rows.why if told["study"] != uid(5)]
+    row = rows.find("triage.findings", "ReadingFailed", uid(5))
+    amend(row, kind="failed")
+    amend(rows.find("triage.outcomes", "StudyClosed", uid(5)), outcome="failed")
+    rows.studies[4]["expected"] |= {"outcome": "analysed", "positive": False}
+    blamed = violations(load(rows.write(tmp_path / "blamed")))
+    assert {v.check for v in blamed} == {"outcomes"}
+    rows.torments.append(torment(1, "triton.kill", 0.0, lasts=30.0))
+    history = load(rows.write(tmp_path / "explained"))
+    found = violations(history)
+    assert found == []
+    assert figures(history, found).given_up == 1
