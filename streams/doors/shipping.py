@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from streams.doors.header import Header, read_stored
+from streams.doors.journal import Journal, Studies, no_studies
 from streams.doors.notes import Note
+from streams.doors.patience import Patience
 from streams.doors.pseudonym import Pseudonyms
 from streams.doors.spool import Owed, Spool
 from streams.errors import NotDicom, ObjectMissing, TryAgain
@@ -36,13 +38,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
 
 @dataclass(slots=True)
-class _Association:
-    """What an association has brought so far: study to series to its instances."""
-
-    studies: dict[str, dict[str, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
-
-
-@dataclass(slots=True)
 class Shipper:
     """Ships what a door owes, in the order of the spool; lives in the door's event loop.
 
@@ -57,7 +52,11 @@ class Shipper:
     log: EventLog
     stored: Callable[[int], None] = lambda _count: None
     """Told how many instances have an event that Kafka has acknowledged."""
-    _associations: dict[str, _Association] = field(default_factory=lambda: defaultdict(_Association))
+    journal: Journal | None = None
+    gave_up: Callable[[int], None] = lambda _count: None
+    """Told how many objects the disk could not read."""
+    _patience: Patience = field(default_factory=Patience)
+    _associations: dict[str, Studies] = field(default_factory=lambda: defaultdict(no_studies))
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -67,6 +66,13 @@ class Shipper:
         for note in self.spool.waiting:
             if note.kind != "order":
                 is_open[note.association] = note.kind == "instance"
+        left = self.journal.left() if self.journal else {}
+        for association, (studies, ended) in left.items():
+            if ended and association not in is_open and self.journal:
+                self.journal.forget(association)
+                continue
+            self._associations[association] = studies
+            is_open.setdefault(association, True)
         for association in (name for name, still in is_open.items() if still):
             self.spool.owe(Note(kind="closed", at=datetime.now(UTC), association=association), always=True)
 
@@ -92,7 +98,11 @@ class Shipper:
             batch += await self._more(batch)
             await self._ship([owed.note for owed in batch])
             self.spool.shipped(batch[-1].number)
+            if self.journal:
+                self.journal.forget()
             self.stored(sum(owed.note.kind == "instance" for owed in batch))
+            if given_up := self._patience.told():
+                self.gave_up(given_up)
 
     async def drained(self, patience_s: float) -> bool:
         """Wait until nothing is owed; False: not in time (the spool keeps it)."""
@@ -125,7 +135,22 @@ class Shipper:
         stored += [self._dead_letter(note, found) for note, found in read if isinstance(found, str)]
         stored += [message for note in notes if note.kind == "order" for message in self._ordered(note)]
         await self._send(stored)
-        await self._send([message for note in notes if note.kind == "closed" for message in self._closed(note)])
+        self._remember(read)
+        closed = [note for note in notes if note.kind == "closed"]
+        await self._send([message for note in closed for message in self._closed(note)])
+        if self.journal:
+            self.journal.ended(note.association for note in closed)
+
+    def _remember(self, read: Sequence[tuple[Note, Header | str]]) -> None:
+        """For the door that has to say the end, should this one not live so long."""
+        brought: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+        for note, header in read:
+            if not isinstance(header, str):
+                names = header.study.study, header.series.series, header.instance.instance
+                brought[note.association].append(names)
+        for association, instances in brought.items():
+            if self.journal:
+                self.journal.brought(association, instances)
 
     async def _send(self, messages: Sequence[Message]) -> None:
         if messages:
@@ -144,7 +169,25 @@ class Shipper:
                 pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _read_all(self, notes: Sequence[Note]) -> list[tuple[Note, Header | str]]:
-        return [(note, self._read(note)) for note in notes if note.kind == "instance"]
+        """Each instance's header; one that the disk cannot read is given up after some tries of all.
+
+        Raises:
+            OSError: not yet.
+        """
+        read: list[tuple[Note, Header | str]] = []
+        waits: OSError | None = None
+        for note in (note for note in notes if note.kind == "instance"):
+            try:
+                read.append((note, self._read(note)))
+                self._patience.read(note.digest)
+            except OSError as fault:
+                if not self._patience.gives_up(note.digest, fault):
+                    waits = fault
+                reason = f"the disk cannot read the stored object ({fault.strerror}): mend it, and send the image again"
+                read.append((note, reason))
+        if waits:
+            raise waits
+        return read
 
     def _read(self, note: Note) -> Header | str:
         """The header, or why there is none."""
@@ -166,7 +209,7 @@ class Shipper:
             study, series = header.study.study, header.series.series
             patient = header.study.patient  # another one in the same study is a danger that assembly must see
             groups[note.association, study, series, patient].setdefault(note.digest, (note, header))
-            self._associations[note.association].studies[study][series].add(header.instance.instance)
+            self._associations[note.association][study][series].add(header.instance.instance)
         messages = []
         for (association, *_), by_digest in groups.items():
             members = list(by_digest.values())
@@ -190,9 +233,9 @@ class Shipper:
         )
 
     def _closed(self, note: Note) -> list[Message]:
-        brought = self._associations.pop(note.association, _Association())
+        brought = self._associations.pop(note.association, {})
         messages: list[Message] = []
-        for study, series in brought.studies.items():
+        for study, series in brought.items():
             counts = [(uid, len(instances)) for uid, instances in sorted(series.items())]
             for start in range(0, len(counts), SERIES_MOST):
                 some = dict(counts[start : start + SERIES_MOST])

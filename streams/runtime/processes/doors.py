@@ -12,6 +12,7 @@ from streams.adapters.kafka_log import KafkaLog
 from streams.adapters.telemetry import Telemetry
 from streams.doors.dimse import DimseDoor
 from streams.doors.folder import FolderDoor
+from streams.doors.journal import Journal
 from streams.doors.settings import DoorSettings
 from streams.doors.shipping import Shipper
 from streams.doors.spool import Spool
@@ -86,8 +87,12 @@ async def _shipping(settings: Settings, door: str, owed_most: int) -> AsyncItera
     def stored(count: int) -> None:
         telemetry.count("wetread_instances_stored_total", count, door=door)
 
+    def gave_up(count: int) -> None:
+        telemetry.count("wetread_dead_letters_total", count, agent=f"door {door}")
+
     async with KafkaLog(addresses(settings).kafka) as log:
-        shipper = Shipper(door, spool, object_store(settings), pseudonym(settings), log, stored)
+        journal = Journal(settings.home / "spool" / door / "open")
+        shipper = Shipper(door, spool, object_store(settings), pseudonym(settings), log, stored, journal, gave_up)
         shipper.recover()
         shipping = asyncio.create_task(shipper.run())
         try:

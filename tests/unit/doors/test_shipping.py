@@ -12,6 +12,7 @@ import pytest
 from streams.adapters.memory_twins import MemoryLog
 from streams.adapters.object_folder import ObjectFolder
 from streams.doors import shipping
+from streams.doors.journal import Journal
 from streams.doors.notes import Note
 from streams.doors.shipping import Shipper, traceparent
 from streams.doors.spool import Spool
@@ -31,8 +32,11 @@ class Trial:
         self.objects = ObjectFolder(home / "objects", reserve=0)
         self.spool = Spool(home / "spool", 100_000)
         self.log = log or MemoryLog()
-        self.counted = []
-        self.shipper = Shipper("dimse", self.spool, self.objects, NAMES, self.log, self.counted.append)
+        self.counted, self.gave_up = [], []
+        self.shipper = Shipper(
+            "dimse", self.spool, self.objects, NAMES, self.log, self.counted.append,
+            Journal(home / "spool" / "open"), self.gave_up.append,
+        )  # fmt: skip
 
     def stored(self, content, association="a", instance="1.2.3"):
         note = Note(
