@@ -8,6 +8,7 @@ ARGS ?=
 
 -include training/venv.mk $(wildcard training/*/*.mk)
 
+.PHONY: chaos chaos-selftest
 .PHONY: help setup demo test check lint types imports faults schemas schemas-check structure bench lock clean
 
 help: ## list the targets
@@ -41,6 +42,12 @@ faults: $(VENV)/ready ## write the tables of streams/faults/README.md from the c
 
 bench: setup ## speed, as ratios, into tests/bench/README.md
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: setup ## break everything while studies arrive, and verify: SEED=7 MINUTES=5
+	@$(BIN)/wetread chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+chaos-selftest: setup ## one protection off at a time: the verifier must find it (ARGS=outbox: that one alone)
+	@$(BIN)/python -m streams.chaos.selftest $(ARGS)
 
 lock: $(VENV)/ready ## resolve the dependencies anew (by name, version and hash; no addresses)
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group dev pyproject.toml -o requirements.lock

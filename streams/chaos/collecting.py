@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streams.chaos.history import History, moment
 from streams.chaos.site import Site
+from streams.chaos.torments.on_processes import fired
 from streams.doors.part10 import looks_like_dicom, read_meta
 from streams.errors import NotDicom
 from streams.runtime.parts.spawning import environment_with
@@ -196,11 +198,4 @@ def keep_logs(home: Path, history: History) -> None:
 
 def crashes(home: Path) -> dict[str, int]:
     """How often each fault point was crashed at, by point and side."""
-    counts: dict[str, int] = {}
-    with suppress(FileNotFoundError):
-        for line in (home / "run" / "faults" / "fired.jsonl").read_text().splitlines():
-            with suppress(ValueError):
-                fired = json.loads(line)
-                name = f"{fired['point']}.{fired['side']}"
-                counts[name] = counts.get(name, 0) + 1
-    return counts
+    return dict(Counter(f"{one['point']}.{one['side']}" for one in fired(home / "run" / "faults")))

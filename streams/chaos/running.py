@@ -18,7 +18,6 @@ import psutil
 
 from streams import __version__
 from streams.adapters.kafka_lag import lag
-from streams.adapters.kafka_log import KafkaLog
 from streams.chaos import collecting
 from streams.chaos.history import History, moment
 from streams.chaos.site import Site, Wishes, standing
@@ -29,17 +28,17 @@ from streams.chaos.studies.sending import Sender
 from streams.chaos.torments.standin import StandIn
 from streams.chaos.torments.struck import Tools
 from streams.chaos.torments.tormentor import Tormentor
+from streams.chaos.watching import Watch, watching
 from streams.errors import BrokerAway
 from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
 from streams.runtime.models.judging import judgement
 from streams.runtime.parts.ports import claim_ports
-from streams.runtime.record.following import Following
 from streams.runtime.settings import Settings
 from streams.runtime.wiring import GROUPS, pseudonym
 
 EVERYTHING = (*(t.name for t in TOPICS), *RETRY.values(), DEADLETTERS)
 AGENTS = ("orders", "intake", "triage", "growth")
-SENT_WITHIN_S, QUIET_WITHIN_S, LOOK_EVERY_S = 180.0, 240.0, 1.0
+SENT_WITHIN_S, QUIET_WITHIN_S, LOOK_EVERY_S = 180.0, 420.0, 1.0
 BAD_FILES_EVERY_S = 20.0
 STORIES = 4
 SHORT_MINUTES = 3.0
@@ -97,13 +96,14 @@ class Run:
         sender.start()
         tormentor.start()
         try:
-            async with self._following() as following:
+            async with watching(self.site.kafka) as following:
                 await self._send_all(sender, others, following, chance)
                 until = moment()
                 await asyncio.to_thread(tormentor.stop)
                 acknowledged = await asyncio.to_thread(sender.idle, SENT_WITHIN_S)
                 if not acknowledged:
                     self.say(f"{len(sender.under_way)} studies were not acknowledged in time")
+                self.site.calm()
                 pending = await self._quiet(following, others)
         finally:
             await asyncio.to_thread(tormentor.stop)
@@ -114,9 +114,6 @@ class Run:
             "sent_until": until, "quiet_at": None if pending else moment(), "pending": pending,
             "sent_studies": len(self.sent), "torments": dict(tormentor.fallen),
         }  # fmt: skip
-
-    def _following(self) -> Following:
-        return Following(KafkaLog(self.site.kafka, client_id="chaos"))
 
     def _finished(self, done: Study) -> None:
         self.whole.add(done.study)
@@ -140,7 +137,7 @@ class Run:
             },
         )  # fmt: skip
 
-    async def _send_all(self, sender: Sender, others: Others, following: Following, chance: random.Random) -> None:
+    async def _send_all(self, sender: Sender, others: Others, following: Watch, chance: random.Random) -> None:
         began, number = time.monotonic(), 1
         next_bad = BAD_FILES_EVERY_S
         while (now := time.monotonic() - began) < self.asked.minutes * 60:
@@ -166,7 +163,7 @@ class Run:
         if one.priority and not one.order_first:
             others.order(one)
 
-    async def _say_what_is_due(self, following: Following, others: Others) -> None:
+    async def _say_what_is_due(self, following: Watch, others: Others) -> None:
         """What people do with studies that have ended."""
         for uid in sorted(self.whole - self.said):
             one, line = self.sent[uid], following.ledger.lines.get(uid)
@@ -179,7 +176,7 @@ class Run:
                 except Exception as error:  # noqa: BLE001  # the broker is away: what was not taken is not written down
                     self.say(f"could not be said of study {one.number}: {type(error).__name__}")
 
-    async def _quiet(self, following: Following, others: Others) -> list[str]:
+    async def _quiet(self, following: Watch, others: Others) -> list[str]:
         """Wait until every study has its outcome and no group lags; studies that have none in time."""
         end = time.monotonic() + QUIET_WITHIN_S
         still = 0
@@ -193,7 +190,7 @@ class Run:
             await asyncio.sleep(LOOK_EVERY_S)
         return self._open(following)
 
-    def _open(self, following: Following) -> list[str]:
+    def _open(self, following: Watch) -> list[str]:
         waiting = []
         for uid, one in self.sent.items():
             line = following.ledger.lines.get(uid)

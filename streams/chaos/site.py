@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from streams.chaos.history import History
-from streams.chaos.links import HOST, LINKED_BY_KIND, Links
+from streams.chaos.links import CALM, HOST, Links
 from streams.chaos.studies import model
 from streams.faults.firing import ASK
 from streams.runtime.parts.fetch import ensure_parts
@@ -29,7 +29,8 @@ from streams.runtime.stack.stack import Stack, StackEvent
 from streams.runtime.wiring import parts_settings
 
 WORKERS, READERS = 3, 2
-LINKED = LINKED_BY_KIND
+UPSTREAM = {"kafka": "kafka", "redis": "redis", "triton": "triton_grpc", "dicom": "dicom"}
+"""Link to the port where it leads."""
 START_S = 600.0
 REDIS_MEMORY = "512mb"
 
@@ -117,6 +118,12 @@ class Site:
             lambda: self._lives[name].restarts > before and self._lives[name].state is State.RUNNING, patience_s
         )
 
+    def until_other(self, name: str, pid: int, patience_s: float) -> bool:
+        """Wait until it runs as another process than this one; False: not in time."""
+        return self.until(
+            lambda: self._lives[name].pid not in (None, pid) and self._lives[name].state is State.RUNNING, patience_s
+        )
+
     def signal(self, name: str, number: signal.Signals) -> int | None:
         """To a process; its id, None: it does not run."""
         pid = self._lives[name].pid
@@ -127,6 +134,11 @@ class Site:
         except ProcessLookupError:
             return None
         return pid
+
+    def calm(self) -> None:
+        """Every link as it was at the beginning."""
+        for name, of in UPSTREAM.items():
+            self.links.become(name, CALM, self.ports[of])
 
     def processes(self) -> Iterator[tuple[str, psutil.Process]]:
         """Every running process of the stack, Triton's model processes too."""
@@ -151,8 +163,7 @@ def standing(wishes: Wishes, history: History, say: Callable[[str], None]) -> It
     ports = claim_ports(settings.home, ["kafka", "kafka_controller", "redis", "triton_grpc", "dicom", *_link_ports()])
     told = replace(parts_settings(settings), kafka_advertised=ports["link_kafka"], model_folders=(settings.models,))
     ensure_parts(settings.home, say, told)
-    upstream = {"kafka": "kafka", "redis": "redis", "triton": "triton_grpc", "dicom": "dicom"}
-    links = Links(wishes.seed, {name: (ports[f"link_{name}"], ports[of]) for name, of in upstream.items()})
+    links = Links(wishes.seed, {name: (ports[f"link_{name}"], ports[of]) for name, of in UPSTREAM.items()})
     site = Site(settings, links, ports, history, {})
     stack = Stack(told, site.heard)
     links.start()
@@ -170,7 +181,7 @@ def standing(wishes: Wishes, history: History, say: Callable[[str], None]) -> It
 
 
 def _link_ports() -> list[str]:
-    return [f"link_{name}" for name in LINKED]
+    return [f"link_{name}" for name in UPSTREAM]
 
 
 def _linked(at: Addresses, ports: dict[str, int]) -> Addresses:

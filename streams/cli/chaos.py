@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from streams.chaos.running import SHORT_MINUTES, Asked, histories, run
-from streams.chaos.torments.catalogue import ALL
+from streams.chaos.torments.catalogue import ALL, USUAL
 from streams.runtime.settings import load
 
 NONE = "none"
@@ -52,14 +52,14 @@ def chaos(
         shutil.rmtree(home.parent, ignore_errors=True)
     if code:
         print(f"again: wetread chaos --seed {chosen} --minutes {minutes:g} --rate {rate:g}")
-        print(f"one study's story: python -m streams.chaos.verifier {folder} --study UID")
+        print(f"one study's story: python -m streams.chaos.verifier story {folder} UID")
     raise typer.Exit(code)
 
 
 def _torments(only: str) -> tuple[str, ...]:
     if only == NONE:
         return ()
-    names = _words(only) or tuple(ALL)
+    names = _words(only) or USUAL
     if unknown := [name for name in names if name not in ALL]:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(ALL)}")
     return names

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 SUCCESS = 0x0000
 PAUSES_S = (0.3, 0.6, 1.2, 2.5, 4.0)
-CONNECT_S, ANSWER_S = 5.0, 20.0
+CONNECT_S, ANSWER_S, LETS_GO_S = 5.0, 20.0, 2.0
 PDU_BYTES = 131_072
 
 
@@ -136,8 +136,9 @@ class Sender:
         association = entity.associate(*self.door, ae_title="WETREAD", max_pdu=PDU_BYTES)
         if not association.is_established:
             self._log(job, job.left[0], number, time.monotonic(), (None, "refused"))
+            _let_go(association)
             return set()
-        association.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _answered_at_once(association)
         taken: set[Instance] = set()
         try:
             for one in job.left:
@@ -150,6 +151,7 @@ class Sender:
                     break
         finally:
             (association.abort if cut else association.release)()
+            _let_go(association)
         return taken
 
     def _store(self, association: Any, study: Study, one: Instance) -> int | None:
@@ -172,3 +174,18 @@ class Sender:
                 "how": answer[1],
             },
         )  # fmt: skip
+
+
+def _answered_at_once(association: Any) -> None:
+    """Without Nagle's delay, 40 ms an image."""
+    transport = association.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _let_go(association: Any) -> None:
+    """Close its socket, which pynetdicom leaves open where the peer was gone first."""
+    association.join(LETS_GO_S)
+    transport = association.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.close()

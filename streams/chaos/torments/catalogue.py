@@ -6,9 +6,19 @@ import signal
 
 from streams.chaos.links import LINKED_BY_KIND, Weather
 from streams.chaos.torments.on_links import away, misanswered, model_process, reloaded, weather
-from streams.chaos.torments.on_processes import clock, crashed, restarted, signalled, stopped, stormed
+from streams.chaos.torments.on_processes import (
+    SIDES,
+    clock,
+    crashed,
+    crashed_at,
+    restarted,
+    signalled,
+    stopped,
+    stormed,
+)
 from streams.chaos.torments.on_stores import cut, flushed, full, store_full
 from streams.chaos.torments.struck import Strike, Struck, Tools
+from streams.faults.points import Point
 
 FLOOD = 300
 """More than a reading worker lets wait at once (256)."""
@@ -68,5 +78,7 @@ ALL: dict[str, tuple[Strike, float]] = {
     "all.restart": (restarted, 0.5),
     "event.poison": (poisoned, 3),
     "event.flood": (flooded, 1),
+    **{f"point.{p.title}-{side}": (crashed_at(p.title, side), 0.0) for p in Point for side in SIDES},
 }
-"""Name to what strikes, and its weight."""
+"""Name to what strikes, and its weight; 0: only where it is asked for by name."""
+USUAL = tuple(name for name, (_, weight) in ALL.items() if weight)

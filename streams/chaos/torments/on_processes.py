@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import signal
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 from streams.chaos.site import waited
 from streams.chaos.torments.storm import Storm
 from streams.chaos.torments.struck import PATIENCE_S, Strike, Struck, Tools
-from streams.faults.points import Point
+from streams.faults.firing import FIRED
+from streams.faults.points import Point, Side
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 STOPS_S = (5.0, 25.0)
 ENDED_WITHIN_S = 30.0
+SIDES: tuple[Side, ...] = ("before", "after")
 
 
 def signalled(kind: str, number: signal.Signals) -> Strike:
@@ -77,27 +80,44 @@ def clock(tools: Tools) -> Struck | None:
     return Struck(target=name, pid=pid, seconds=tools.lasting(15, 40), heal=heal, recovered=back, note=apart)
 
 
-def crashed(tools: Tools) -> Struck | None:
-    """A fault point: whoever comes by it first is killed there."""
+def crashed(tools: Tools) -> Struck:
+    """The next of all fault points: whoever comes by it first is killed there."""
     if not tools.points:
-        tools.points = [(point.title, side) for point in Point for side in ("before", "after")]
+        tools.points = [(point.title, side) for point in Point for side in SIDES]
         tools.chance.shuffle(tools.points)
-    point, side = tools.points.pop()
-    folder = tools.site.settings.home / "run" / "faults"
-    folder.mkdir(parents=True, exist_ok=True)
-    wish = folder / f"{point}.{side}"
-    fresh = folder / f".wish.{point}.{side}"
-    fresh.write_text("crash")
-    fresh.rename(wish)
+    return crashed_at(*tools.points.pop())(tools)
 
-    def fell() -> bool:
-        if waited(lambda: not wish.exists(), ENDED_WITHIN_S):
-            time.sleep(0.5)  # the supervisor hears of the death, and says so only then
-            return tools.site.until(lambda: len(tools.site.names("worker")) > 0, PATIENCE_S)
-        wish.unlink(missing_ok=True)
-        return False
 
-    return Struck(target=f"{point}.{side}", recovered=fell)
+def crashed_at(point: str, side: str) -> Callable[[Tools], Struck]:
+    """One fault point, by its name."""
+
+    def strike(tools: Tools) -> Struck:
+        folder = tools.site.settings.home / "run" / "faults"
+        folder.mkdir(parents=True, exist_ok=True)
+        wish, fresh = folder / f"{point}.{side}", folder / f".wish.{point}.{side}"
+        fresh.write_text("crash")
+        fresh.rename(wish)
+        known = len(fired(folder))
+
+        def recovered() -> bool:
+            if not waited(lambda: len(fired(folder)) > known, ENDED_WITHIN_S):
+                wish.unlink(missing_ok=True)
+                return False
+            ours = fired(folder)[known]
+            return tools.site.until_other(str(ours["process"]), int(str(ours["pid"])), PATIENCE_S)
+
+        return Struck(target=f"{point}.{side}", recovered=recovered)
+
+    return strike
+
+
+def fired(folder: Path) -> list[dict[str, object]]:
+    """Which fault points were crashed at, in order (streams/faults/README.md)."""
+    try:
+        lines = (folder / FIRED).read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def stormed(tools: Tools) -> Struck:

@@ -82,7 +82,7 @@ class Tormentor:
         if len(busy) >= AT_ONCE or "all" in busy:
             return None
         free = [n for n in self.names if _kind(n) not in busy and (_kind(n) != "all" or not busy)]
-        return self.tools.chance.choices(free, [ALL[n][1] for n in free])[0] if free else None
+        return self.tools.chance.choices(free, [ALL[n][1] or 1.0 for n in free])[0] if free else None
 
     def _follow(self, name: str, struck: Struck, line: dict[str, object]) -> None:
         well = False
