@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streams.chaos.verifier.figures import Figures, Spread
+from streams.chaos.verifier.figures import Figures
 
-NO_SPREAD = Spread(count=0, median_s=None, p95_s=None, longest_s=None)
+BROKER = ("kafka.", "broker.")
+"""How faults of the broker are named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Bar:
 
 def bars(figures: Figures) -> list[Bar]:
     """In the order of their weight."""
-    killed, broker = figures.silence_after_kill, [s for f, s in figures.flow.items() if f.startswith("broker.")]
+    killed, broker = figures.silence_after_kill, [s for f, s in figures.flow.items() if f.startswith(BROKER)]
     away = max((s.longest_s for s in broker if s.longest_s is not None), default=None)
     return [
         Bar(what="acknowledged, outcomes or alerts lost", limit=0, measured=figures.lost),

@@ -15,8 +15,10 @@ from streams.chaos.verifier.silence import Silences
 from streams.chaos.verifier.violations import Violation
 
 KILL = ".kill"
-ALONE_S = 15.0
-"""A worker's kill is counted where no other fault stands so near to it."""
+SILENCING = frozenset({"worker", "redis", "kafka", "broker", "link", "all", "point"})
+"""Kinds of fault that silence partitions too."""
+BEFORE, AFTER = timedelta(seconds=2), timedelta(seconds=10)
+"""A worker's kill is counted where none of them stands so near to it: whose silence it was could not be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class Figures:
         faults: fault to how often it fell; unrecovered: of these, how often the part was not ready again in time.
         lost: acknowledged instances, outcomes and alerts that are missing; doubled: effects under two names.
         given_up: studies that ended as failed while the model could not be asked, and were shown so.
-        redone_percent: readings answered more than once; repeated_percent: records that repeat an event.
+        redone_percent: readings that a model made more than once; repeated_percent: records that repeat an event.
         to_effect, to_alert: from the last image stored to the outcome, to the alert, as the broker took them.
         recovery: fault to the time from its end until the part was ready again.
         flow: fault to the time from its end until every partition in which something waited went on.
@@ -86,7 +88,7 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
     """All of them."""
     found = Counter(violation.effect for violation in violations)
     silences = Silences(history.record)
-    answered = Counter(e.body.get("reading") for e in history.record.all if e.type == "ReadingAnswered")
+    readings = _readings(history)
     by_fault = _by_fault(history.torments)
     distinct = len({(event.topic, event.id) for event in history.record.all})
     return Figures(
@@ -98,8 +100,8 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
         lost=found["lost"],
         doubled=found["doubled"],
         given_up=sum(given_up(history, study) for study in history.studies),
-        readings=len(answered),
-        redone_percent=_percent(answered.total() - len(answered), len(answered)),
+        readings=len(readings),
+        redone_percent=_percent(sum(map(len, readings.values())) - len(readings), len(readings)),
         repeated_percent=_percent(len(history.record.all) - distinct, distinct),
         to_effect=spread(_since_stored(history.record.of("StudyClosed"))),
         to_alert=spread(_since_stored(history.record.of("AlertRaised"))),
@@ -109,6 +111,15 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
         silence_after_kill=spread(_after_kills(silences, history.torments)),
         points=history.run.get("points") or {},
     )
+
+
+def _readings(history: History) -> dict[str, set[str]]:
+    """Reading to its answers: one that was remembered is said again in the same words, one made anew differs."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for event in history.record.all:
+        if event.type == "ReadingAnswered":
+            found[event.body["reading"]].add(event.text)
+    return found
 
 
 def _percent(part: int, whole: int) -> float:
@@ -146,10 +157,10 @@ def _after_kills(silences: Silences, torments: Sequence[Torment]) -> list[float]
 
 
 def _near(torment: Torment, torments: Sequence[Torment]) -> bool:
-    margin = timedelta(seconds=ALONE_S)
     return any(
         other.number != torment.number
-        and other.at < torment.at + margin
-        and (other.recovered_at or other.ended_at) > torment.at - margin
+        and other.part in SILENCING
+        and other.at < torment.at + AFTER
+        and (other.recovered_at or other.ended_at) > torment.at - BEFORE
         for other in torments
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ from streams.chaos.verifier.history import (
 )
 
 PREFIX = "wetread."
+STRANGER = "/wetread/chaos"
+"""Source of poison events; one of which the broker's answer was lost stands on the topic, and nowhere else."""
+APART = timedelta(hours=1)
+"""By which the clock of a worker is set apart; it stamps its records with it."""
+SLACK = timedelta(minutes=2)
+Window = tuple[datetime, datetime | None]
 
 
 class HistoryUnreadable(Exception):
@@ -49,25 +56,28 @@ def _load(folder: Path) -> History:
     acks = tuple(_ack(line) for line in _lines(folder / "acks.jsonl"))
     others = tuple(_other(line) for line in _lines(folder / "others.jsonl", optional=True))
     poison = {other.place for other in others if other.what == "poison"}
-    topics: dict[str, list[Event]] = {p.stem: _events(p) for p in sorted((folder / "topics").glob("*.jsonl"))}
+    run = _object(folder / "run.json") if (folder / "run.json").is_file() else {}
+    window = moment(plan["began_at"]) - SLACK, moment(run["ended_at"]) + SLACK if run.get("ended_at") else None
+    topics: dict[str, list[Event]] = {p.stem: _events(p, window) for p in sorted((folder / "topics").glob("*.jsonl"))}
     if not topics:
         raise ValueError("topics/ holds no topic")
     flow = [e for name, events in topics.items() if not name.endswith(RETRY) and name != DEADLETTERS for e in events]
-    run = folder / "run.json"
+    bad = [e for e in flow if (e.topic, e.partition, e.offset) in poison or e.headers.get("ce_source") == STRANGER]
+    bad_places = {event.where for event in bad}
     return History(
         folder=folder,
         plan=plan,
-        run=_object(run) if run.is_file() else {},
+        run=run,
         policy=_policy(plan),
         studies={sent.study: sent for sent in map(_sent, _lines(folder / "studies.jsonl"))},
         acks=acks,
         stored_of=stored_of(acks),
         others=others,
         torments=tuple(_torment(line) for line in _lines(folder / "torments.jsonl", optional=True)),
-        record=Record(e for e in flow if (e.topic, e.partition, e.offset) not in poison),
+        record=Record(e for e in flow if e.where not in bad_places),
         letters=tuple(topics.get(DEADLETTERS, ())),
         retries=tuple(e for name, events in topics.items() if name.endswith(RETRY) for e in events),
-        poison=tuple(e for e in flow if (e.topic, e.partition, e.offset) in poison),
+        poison=tuple(bad),
         objects={one.name: one for one in map(_stored, _lines(folder / "objects.jsonl"))},
         worklist=_worklist(folder / "redis.json"),
         why={str(line["study"]): line["story"] for line in _lines(folder / "why.jsonl", optional=True)},
@@ -102,9 +112,19 @@ def _lines(path: Path, *, optional: bool = False) -> Iterator[Mapping[str, Any]]
                 raise
 
 
-def _events(path: Path) -> list[Event]:
-    found = [event_of(line) for line in _lines(path)]
+def _events(path: Path, window: Window) -> list[Event]:
+    """In order, each written within the run: a stamp from an hour before or after is put right."""
+    found = [_within(event_of(line), window) for line in _lines(path)]
     return sorted(found, key=lambda event: (event.partition, event.offset))
+
+
+def _within(event: Event, window: Window) -> Event:
+    begin, end = window
+    if event.at < begin <= event.at + APART:
+        return replace(event, at=event.at + APART)
+    if end is not None and event.at - APART <= end < event.at:
+        return replace(event, at=event.at - APART)
+    return event
 
 
 def event_of(line: Mapping[str, Any]) -> Event:

@@ -11,8 +11,9 @@ from streams.chaos.verifier.history import Event, History, Sent
 from streams.chaos.verifier.violations import Violation, broken
 
 NAME = "outcomes"
-MODEL_PARTS = frozenset({"triton", "model", "stub", "reader", "reading"})
-"""Kinds of part without which a reading may be given up as failed: an outcome, and shown as "no AI result"."""
+MODEL_PARTS = frozenset({"triton", "reader", "all"})
+"""Kinds of part without which a reading may be given up as failed: an outcome, and shown as "no AI result". Their
+links, too."""
 
 
 def check(history: History) -> Iterator[Violation]:
@@ -31,7 +32,7 @@ def given_up(history: History, study: str) -> bool:
     last = max(closed, key=lambda event: event.revision)
     routed = history.record.about(study, "StudyRouted")
     began = min((event.at for event in routed), default=last.at)
-    hit = (t for t in history.torments if t.part in MODEL_PARTS and t.at <= last.at)
+    hit = (t for t in history.torments if (t.part in MODEL_PARTS or "triton" in t.fault) and t.at <= last.at)
     return last.body["outcome"] == "failed" and any((t.recovered_at or last.at) >= began for t in hit)
 
 

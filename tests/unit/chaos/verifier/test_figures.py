@@ -12,7 +12,7 @@ from streams.chaos.verifier.figures import figures, spread
 from streams.chaos.verifier.loading import load
 from streams.chaos.verifier.silence import Silences
 from streams.chaos.verifier.verdict import violations
-from tests.support.histories import a_day, amend, uid
+from tests.support.histories import a_day, amend, set_head, uid
 from tests.support.studies import at
 
 day = cache(a_day)
@@ -66,6 +66,7 @@ def test_what_is_lost_and_doubled_is_counted(tmp_path):
     rows.drop("triage.outcomes", "StudyClosed", uid(1))
     rows.repeat(rows.find("triage.alerts", "AlertRaised", uid(3)), "x", alert="5c1de3f0-5a0c-5f0f-9a53-6d1f0a7e2b11")
     rows.repeat(rows.find("triage.findings", "ReadingAnswered", uid(1)))
+    rows.repeat(rows.find("triage.findings", "ReadingAnswered", uid(1)), "anew", model_seconds=0.75)
     found = measured(rows, tmp_path)
     assert found.lost == 1
     assert found.doubled == 1
@@ -146,3 +147,24 @@ def test_a_reading_that_was_given_up_while_the_model_was_away_is_counted_not_bla
     found = violations(history)
     assert found == []
     assert figures(history, found).given_up == 1
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_was_set_apart_moves_no_figure(hours, tmp_path):
+    """A worker stamps its records by its own clock; the run's own window tells."""
+    rows = day().bent()
+    before = measured(rows, tmp_path / "before")
+    for row in rows.topics["triage.outcomes"][::2]:
+        row["timestamp"] += hours * 3_600_000
+    assert measured(rows, tmp_path / "after") == before
+
+
+def test_poison_of_which_the_answer_was_lost_is_none_of_the_flows(tmp_path):
+    """It tells by its source what it is."""
+    rows = day().bent()
+    stray = rows.repeat(rows.find("triage.findings", "ReadingAnswered", ALONE))
+    stray["value"] = "{"
+    set_head(stray, "ce_source", "/wetread/chaos")
+    history = load(rows.write(tmp_path))
+    assert len(history.poison) == 1
+    assert [v.check for v in violations(history)] == ["set-aside"]
