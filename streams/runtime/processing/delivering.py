@@ -56,6 +56,10 @@ class Delivery:
         """The low ends of all windows."""
         return {at: low for lane in self.lanes.values() for at, low in lane.window.low_ends().items()}
 
+    def at_head(self) -> dict[tuple[str, int], int]:
+        """What each partition waits for, where it does."""
+        return {at: offset for lane in self.lanes.values() for at, offset in lane.window.at_head().items()}
+
     async def settle(self) -> None:
         """Close all windows at once: decisions may finish, readings are cancelled and made by the next owner."""
         await asyncio.gather(*(lane.window.close(lane.settle_s) for lane in self.lanes.values()))

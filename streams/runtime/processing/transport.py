@@ -35,9 +35,15 @@ PRIVATE_NAMES = {
         "perform_seek",
         "resume_flow",
         "seek_to_committed",
+        "verify_event_path",
         "wait_empty",
     ),
-    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": ("_consumer", "seek_to_committed", "seek_wait"),
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": (
+        "_consumer",
+        "_verify_aiokafka_event_path",
+        "seek_to_committed",
+        "seek_wait",
+    ),
     "faust.transport.drivers.aiokafka:Producer": ("_settings_extra",),
     "faust.transport.drivers.aiokafka:Transport": ("Consumer", "Producer"),
     "aiokafka.consumer.group_coordinator:GroupCoordinator": ("check_errors",),
@@ -45,6 +51,8 @@ PRIVATE_NAMES = {
 ASK_FOR_ERRORS_EVERY_S = 1.0
 END_WITHIN_S, CRASH_WITHIN_S = 12.0, 3.0
 """From being told to stop (under the 15 s that a supervisor gives), and from an error that ends the process."""
+STANDS_STILL_S = 900.0
+"""Longer than any reading, its deadline and its place behind urgent ones; and than a retry waits for its time."""
 
 
 class DeliveryApp(App):
@@ -85,6 +93,25 @@ class Consumer(driver.Consumer):
     """Commits the window's low ends, settles before a revoke, starts where Redis is, and never goes deaf."""
 
     app: DeliveryApp
+    _heads: dict[TP, tuple[int, float]] | None = None
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Told of each partition now and then: whether it is fetched, and whether what it begins with comes to an end.
+
+        In place of Faust's own, which asks whether something came in the last five minutes: a quiet partition is none
+        that hangs.
+        """
+        heads = self._heads = self._heads or {}
+        head = self.app.delivery.at_head().get((tp.topic, tp.partition))
+        if head is None or self._thread._verify_aiokafka_event_path(now, tp):  # noqa: SLF001
+            heads.pop(tp, None)
+            return
+        known, since = heads.get(tp, (None, now))
+        heads[tp] = (head, since if known == head else now)
+        if known == head and now - since >= STANDS_STILL_S:
+            log.error(
+                "%s/%s stands still: offset %s is at work since %.0f s", tp.topic, tp.partition, head, now - since
+            )
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         """Partitions that may have something to commit."""

@@ -138,6 +138,10 @@ class Window:
         """What may be committed, by partition."""
         return {partition: lane.low_end for partition, lane in self._lanes.items()}
 
+    def at_head(self) -> dict[Partition, int]:
+        """The lowest offset at work or waiting, of partitions that have one."""
+        return {partition: lane.low_end for partition, lane in self._lanes.items() if lane.offsets}
+
     async def close(self, patience_s: float) -> None:
         """Drop what has not begun, let what runs finish for so long, cancel the rest; low ends stay to be read."""
         self._open = False

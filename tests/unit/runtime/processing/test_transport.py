@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from types import SimpleNamespace
 
 import pytest
 from faust.types import TP
@@ -120,3 +121,43 @@ async def test_starting_where_the_state_is(app, outside):
     assert await delivery.start(TOPIC, 3, None) is None
     assert await delivery.start("fb", 3, 50) is None
     assert await delivery.start("unknown", 0, 5) is None
+
+
+class Head(Lows):
+    """A delivery whose partition waits for one offset."""
+
+    def at_head(self):
+        return self.lows
+
+
+@pytest.fixture
+def watched(app, caplog):
+    """A consumer that is asked every minute for an hour whether partition 0 is well; the lines that it logs."""
+    consumer = object.__new__(transport.Consumer)
+    consumer.app = app
+    consumer._thread = SimpleNamespace(_verify_aiokafka_event_path=lambda _now, _tp: False)
+
+    def an_hour(heads):
+        for minute in range(60):
+            app.delivery = Head({(TOPIC, 0): heads(minute)} if heads(minute) is not None else {})
+            consumer.verify_event_path(60.0 * minute, TP(TOPIC, 0))
+        return [record.message for record in caplog.records]
+
+    return an_hour
+
+
+def test_a_quiet_partition_is_well(watched):
+    """Nothing came for an hour: nothing is wrong (Faust's own check cries after five minutes)."""
+    assert watched(lambda _minute: None) == []
+
+
+def test_a_busy_partition_is_well(watched):
+    """Each event takes some minutes, none longer than it may."""
+    assert watched(lambda minute: minute // 5) == []
+
+
+def test_a_partition_that_stands_still_is_told(watched):
+    """One event at work for more than a quarter of an hour."""
+    lines = watched(lambda _minute: 17)
+    assert len(lines) == 60 - 15
+    assert lines[0] == f"{TOPIC}/0 stands still: offset 17 is at work since 900 s"
