@@ -152,7 +152,7 @@ class _Assembly:
         series = replace(series, foreign=series.foreign or facts.patient != event.facts.patient)
         by: WholeBy | None = None
         if taken.brought:
-            series, by = brought(series, event.association, taken.brought, now)
+            series, by = brought(series, event.association, taken.brought, now, self._quiet_since(now))
         draft.set_series(uid, series)
         draft.set_study(replace(study, facts=facts))
         if taken.new:
@@ -170,13 +170,15 @@ class _Assembly:
         return draft.whole(uid, "count-reached" if count_reached(series) else by)
 
     def _closed(self, draft: _Draft, event: SeriesClosed, now: datetime) -> bool:
-        quiet_since = now - timedelta(seconds=self._policy.quiet_s)
         told = False
         for uid, count in sorted(event.counts.items()):
-            series, by = closed(draft.series.get(uid, SeriesSoFar()), event, count, quiet_since)
+            series, by = closed(draft.series.get(uid, SeriesSoFar()), event, count, self._quiet_since(now))
             draft.set_series(uid, series)
             told = (uid in draft.series and draft.whole(uid, by)) or told
         return told
+
+    def _quiet_since(self, now: datetime) -> datetime:
+        return now - timedelta(seconds=self._policy.quiet_s)
 
     def _quiet(self, draft: _Draft, event: TimerFired, now: datetime) -> bool:
         uid = event.name.partition(":")[2]

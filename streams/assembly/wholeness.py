@@ -30,10 +30,15 @@ def comes_alone(series: SeriesFacts, instance: InstanceFacts) -> bool:
     )
 
 
-def brought(series: SeriesSoFar, association: str, count: int, now: datetime) -> tuple[SeriesSoFar, WholeBy | None]:
-    """The series after an association brought `count` more of it, and what this tells of its being whole."""
+def brought(
+    series: SeriesSoFar, association: str, count: int, now: datetime, quiet_since: datetime
+) -> tuple[SeriesSoFar, WholeBy | None]:
+    """The series after an association brought `count` more of it, and what this tells of its being whole.
+
+    The last of the images that a closed association owed tells it as its end would have (see `closed`).
+    """
     if association in series.owed:
-        return _paid(series, association, count)
+        return _paid(series, association, count, quiet_since)
     before = series.underway.get(association, Brought(count=0, last_at=now))
     underway = series.underway | {
         association: Brought(count=before.count + count, last_at=max(before.last_at, now)),
@@ -43,13 +48,15 @@ def brought(series: SeriesSoFar, association: str, count: int, now: datetime) ->
     return replace(series, underway=underway), None
 
 
-def _paid(series: SeriesSoFar, association: str, count: int) -> tuple[SeriesSoFar, WholeBy | None]:
+def _paid(
+    series: SeriesSoFar, association: str, count: int, quiet_since: datetime
+) -> tuple[SeriesSoFar, WholeBy | None]:
     owed = series.owed[association]
     others = {name: debt for name, debt in series.owed.items() if name != association}
     if owed.missing > count:
         return replace(series, owed=others | {association: replace(owed, missing=owed.missing - count)}), None
     paid = replace(series, owed=others)
-    return paid, owed.how if _tells(paid, owed.count, owed.how) else None
+    return paid, owed.how if _is_told(paid, owed.count, owed.how, quiet_since) else None
 
 
 def closed(
@@ -70,8 +77,12 @@ def closed(
         owed = Owed(count=count, missing=missing, how=event.how)
         debts = sorted((ended.owed | {event.association: owed}).items())[-UNDERWAY_MOST:]
         return replace(ended, owed=dict(debts)), None
-    busy = any(b.last_at > quiet_since for b in underway.values())
-    return ended, event.how if not busy and _tells(ended, count, event.how) else None
+    return ended, event.how if _is_told(ended, count, event.how, quiet_since) else None
+
+
+def _is_told(series: SeriesSoFar, count: int, how: WholeBy, quiet_since: datetime) -> bool:
+    busy = any(b.last_at > quiet_since for b in series.underway.values())
+    return not busy and _tells(series, count, how)
 
 
 def _tells(series: SeriesSoFar, count: int, how: WholeBy) -> bool:

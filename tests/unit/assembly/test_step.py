@@ -279,3 +279,12 @@ def test_a_step_reads_no_more_than_its_images_until_a_revision_is_made(stage):
     assert largest < 2000
     stage.hear(released({THICK: 28}))
     assert stage.asked_for_all == 1
+
+
+def test_an_end_heard_before_its_last_images_waits_for_others_too(stage):
+    """Its images come after it, while another association brings some of the same series: nothing is whole yet."""
+    stage.hear(stored(stack(THICK)[:10], association="B"))
+    stage.hear(released({THICK: 9}, "A"), 0.5)
+    assert stage.hear(stored(stack(THICK)[10:19], association="A", seconds=0.6), 0.6) == ()
+    stage.hear(stored(stack(THICK)[19:], association="B", seconds=0.7), 0.7)
+    assert one(stage.hear(released({THICK: 19}, "B"), 0.8)).series[0].count == 28
