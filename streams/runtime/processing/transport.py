@@ -51,8 +51,8 @@ PRIVATE_NAMES = {
 ASK_FOR_ERRORS_EVERY_S = 1.0
 END_WITHIN_S, CRASH_WITHIN_S = 12.0, 3.0
 """From being told to stop (under the 15 s that a supervisor gives), and from an error that ends the process."""
-STANDS_STILL_S = 900.0
-"""Longer than any reading, its deadline and its place behind urgent ones; and than a retry waits for its time."""
+STANDS_STILL_S, SAY_EVERY_S = 900.0, 120.0
+"""Longer than any reading with its place behind urgent ones, and than a retry waits; and how often it is said then."""
 
 
 class DeliveryApp(App):
@@ -93,7 +93,8 @@ class Consumer(driver.Consumer):
     """Commits the window's low ends, settles before a revoke, starts where Redis is, and never goes deaf."""
 
     app: DeliveryApp
-    _heads: dict[TP, tuple[int, float]] | None = None
+    _heads: dict[TP, tuple[int, float, float]] | None = None
+    """Of each partition: the offset that it waits for, since when, and when to say so."""
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Told of each partition now and then: whether it is fetched, and whether what it begins with comes to an end.
@@ -101,17 +102,20 @@ class Consumer(driver.Consumer):
         In place of Faust's own, which asks whether something came in the last five minutes: a quiet partition is none
         that hangs.
         """
-        heads = self._heads = self._heads or {}
+        if self._heads is None:
+            self._heads = {}
+        hangs = self._thread._verify_aiokafka_event_path(now, tp)  # noqa: SLF001  # it tells of that itself
         head = self.app.delivery.at_head().get((tp.topic, tp.partition))
-        if head is None or self._thread._verify_aiokafka_event_path(now, tp):  # noqa: SLF001
-            heads.pop(tp, None)
+        if head is None or hangs:
+            self._heads.pop(tp, None)
             return
-        known, since = heads.get(tp, (None, now))
-        heads[tp] = (head, since if known == head else now)
-        if known == head and now - since >= STANDS_STILL_S:
-            log.error(
-                "%s/%s stands still: offset %s is at work since %.0f s", tp.topic, tp.partition, head, now - since
-            )
+        known, since, say_at = self._heads.get(tp, (-1, now, now))
+        if known != head:
+            since, say_at = now, now + STANDS_STILL_S
+        elif now >= say_at:
+            say_at = now + SAY_EVERY_S
+            log.error("%s/%s stands still: at offset %s since %.0f s", tp.topic, tp.partition, head, now - since)
+        self._heads[tp] = head, since, say_at
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         """Partitions that may have something to commit."""
