@@ -41,6 +41,8 @@ AGENTS = ("orders", "intake", "triage", "growth")
 SENT_WITHIN_S, QUIET_WITHIN_S, LOOK_EVERY_S = 180.0, 420.0, 1.0
 BAD_FILES_EVERY_S = 20.0
 STORIES = 4
+LOOKS = 3
+"""So often in a row nothing moves."""
 SHORT_MINUTES = 3.0
 """In a run this short no torment lasts longer than 15 s."""
 
@@ -104,14 +106,15 @@ class Run:
                 if not acknowledged:
                     self.say(f"{len(sender.under_way)} studies were not acknowledged in time")
                 self.site.calm()
-                pending = await self._quiet(following, others)
+                quiet = await self._quiet(following, others)
+                pending = self._open(following)
         finally:
             await asyncio.to_thread(tormentor.stop)
             await asyncio.to_thread(sender.stop)
             sampler.stop()
             stand_in.stop()
         return {
-            "sent_until": until, "quiet_at": None if pending else moment(), "pending": pending,
+            "sent_until": until, "quiet_at": moment() if quiet else None, "pending": pending,
             "sent_studies": len(self.sent), "torments": dict(tormentor.fallen),
         }  # fmt: skip
 
@@ -176,19 +179,15 @@ class Run:
                 except Exception as error:  # noqa: BLE001  # the broker is away: what was not taken is not written down
                     self.say(f"could not be said of study {one.number}: {type(error).__name__}")
 
-    async def _quiet(self, following: Watch, others: Others) -> list[str]:
-        """Wait until every study has its outcome and no group lags; studies that have none in time."""
-        end = time.monotonic() + QUIET_WITHIN_S
-        still = 0
-        while time.monotonic() < end:
+    async def _quiet(self, following: Watch, others: Others) -> bool:
+        """Wait until every study has its outcome and no group lags; False: not in time."""
+        end, still = time.monotonic() + QUIET_WITHIN_S, 0
+        while time.monotonic() < end and still < LOOKS:
             await self._say_what_is_due(following, others)
-            open_ones = self._open(following)
-            behind = await asyncio.to_thread(self._lag)
-            still = 0 if open_ones or behind else still + 1
-            if still == 3:  # three looks in a row
-                return []
+            moves = self._open(following) or self.whole - self.said or await asyncio.to_thread(self._lag)
+            still = 0 if moves else still + 1
             await asyncio.sleep(LOOK_EVERY_S)
-        return self._open(following)
+        return still == LOOKS
 
     def _open(self, following: Watch) -> list[str]:
         waiting = []

@@ -136,9 +136,8 @@ class Sender:
         association = entity.associate(*self.door, ae_title="WETREAD", max_pdu=PDU_BYTES)
         if not association.is_established:
             self._log(job, job.left[0], number, time.monotonic(), (None, "refused"))
-            _let_go(association)
             return set()
-        _answered_at_once(association)
+        transport = _answered_at_once(association)
         taken: set[Instance] = set()
         try:
             for one in job.left:
@@ -151,7 +150,9 @@ class Sender:
                     break
         finally:
             (association.abort if cut else association.release)()
-            _let_go(association)
+            association.join(LETS_GO_S)
+            if transport is not None:
+                transport.close()  # pynetdicom leaves it open where the peer was gone first
         return taken
 
     def _store(self, association: Any, study: Study, one: Instance) -> int | None:
@@ -176,16 +177,10 @@ class Sender:
         )  # fmt: skip
 
 
-def _answered_at_once(association: Any) -> None:
-    """Without Nagle's delay, 40 ms an image."""
+def _answered_at_once(association: Any) -> socket.socket | None:
+    """Its connection, without Nagle's delay of 40 ms an image."""
     transport = association.dul.socket
-    if transport is not None and transport.socket is not None:
-        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def _let_go(association: Any) -> None:
-    """Close its socket, which pynetdicom leaves open where the peer was gone first."""
-    association.join(LETS_GO_S)
-    transport = association.dul.socket
-    if transport is not None and transport.socket is not None:
-        transport.socket.close()
+    connection: socket.socket | None = None if transport is None else transport.socket
+    if connection is not None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 
 import orjson
+import pytest
 
 from streams.chaos.history import History
 from streams.chaos.links import Links, Weather
@@ -53,6 +55,7 @@ async def test_all_images_of_every_kind_arrive_and_are_written_down(tmp_path):
     assert len(stored) == len(sent)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pynetdicom's, of refused ones
 async def test_what_a_bad_link_loses_is_sent_again(tmp_path):
     """Refused associations and cut ones are lines without a status; in the end everything is acknowledged."""
     history, one = History(tmp_path / "history"), quick("late-bleed")
@@ -73,3 +76,4 @@ async def test_what_a_bad_link_loses_is_sent_again(tmp_path):
     lines = acks(history)
     assert lines[0]["how"] == "refused"
     assert {line["instance"] for line in lines if line["status"] == 0} == {i.instance for i in one.instances}
+    gc.collect()
