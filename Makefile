@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
--include training/venv.mk $(wildcard training/*/*.mk)
+-include training/venv.mk $(wildcard training/*/*.mk tests/*/*.mk)
 
 .PHONY: chaos chaos-selftest
 .PHONY: help setup demo test check lint types imports faults schemas schemas-check structure bench lock clean
