@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import threading
@@ -17,9 +18,12 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
+from pynetdicom.transport import ThreadedAssociationServer
 
 from streams.doors.notes import Ending, Note
 from streams.doors.part10 import wrap
+from streams.doors.porch import Porch, PorchLimits
+from streams.doors.receiving import Holding, Receiver
 from streams.doors.settings import DoorSettings
 from streams.doors.spool import Spool
 from streams.errors import NoRoom, Refused
@@ -32,18 +36,17 @@ log = logging.getLogger(__name__)
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND, NO_SUCH_UID = 0x0000, 0xA700, 0xC000, 0xA900
 """PS3.4 B.2.3, Table B.2-1."""
 COMMENT_LONGEST = 64
-PDU_MOST = 1_000_000
-RECEIVE_BYTES = 262_144
+TIDY_S = 30.0
+"""pynetdicom's associations are cycles that hold their last instance: collected so often, while any end."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Visitor:
     """One association: its random name, and what of it is under way."""
 
+    receiver: Receiver
     name: str = field(default_factory=lambda: str(uuid.uuid4()))  # a door names what enters
     lock: threading.Lock = field(default_factory=threading.Lock)
-    received: int = 0
-    """Bytes since its last instance."""
     stored: int = 0
     ended: bool = False
     answering: bool = False
@@ -68,7 +71,10 @@ class DimseDoor:
         self._settings, self._objects, self._spool, self._shipped = settings, objects, spool, shipped
         self._refused = refused
         self._visitors: dict[Any, _Visitor] = {}
+        self._holding = Holding(settings.held_most)
+        self._tidied = monotonic()
         self._server: Any = None
+        self._porch: Porch | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -96,7 +102,7 @@ class DimseDoor:
         handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, self._on_connected),
             (evt.EVT_C_STORE, self._on_store),
-            (evt.EVT_C_ECHO, lambda _event: SUCCESS),
+            (evt.EVT_C_ECHO, self._on_echo),
             (evt.EVT_RELEASED, self._on_released),
             (evt.EVT_ABORTED, self._on_aborted),
             (evt.EVT_CONN_CLOSE, self._on_aborted),
@@ -104,7 +110,10 @@ class DimseDoor:
         if STATE.reached is not None:
             handlers.append((evt.EVT_DATA_SENT, self._on_sent))
         address = (self._settings.host, self._settings.port)
-        self._server = entity.start_server(address, block=False, evt_handlers=handlers)
+        self._server = entity.make_server(address, evt_handlers=handlers, server_class=ThreadedAssociationServer)
+        limits = PorchLimits(waiting_most=self._settings.waiting_most, request_s=self._settings.request_s)
+        self._porch = Porch(self._server.socket, self._server.process_request, limits, _turned_away)
+        self._porch.start()
 
     def stop(self) -> None:
         """Accept no more, let associations that run end, and abort them when their time is up; blocks.
@@ -114,8 +123,10 @@ class DimseDoor:
         server, self._server = self._server, None
         if server is None:
             return
+        if self._porch is not None:
+            self._porch.stop()
         running = list(server.active_associations)
-        server.shutdown()
+        server.server_close()
         deadline = monotonic() + self._settings.finish_s
         for association in running:
             association.join(max(deadline - monotonic(), 0.0))
@@ -126,31 +137,27 @@ class DimseDoor:
 
     def _on_connected(self, event: Any) -> None:
         """Answer without Nagle's delay (40 ms an image otherwise), and bound what a peer can make us hold."""
-        visitor = self._visitors[event.assoc] = _Visitor()
         transport = event.assoc.dul.socket
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        transport.recv = partial(self._receive, transport.socket, visitor)
+        receiver = Receiver(transport.socket, self._settings, self._holding, partial(self._gives_up, event.assoc))
+        self._visitors[event.assoc] = _Visitor(receiver)
+        transport.recv = receiver.receive
 
-    def _receive(self, connection: socket.socket, visitor: _Visitor, size: int) -> bytearray:
-        """`size` bytes of a PDU, fewer where the peer has gone; in place of pynetdicom's, which asks 4 KB a call."""
-        visitor.received += size
-        if size > PDU_MOST or visitor.received > self._settings.largest_object + PDU_MOST:
-            raise ConnectionAbortedError("a PDU or an object longer than this door takes")
-        content, filled = bytearray(), 0
-        while filled < size:
-            part = connection.recv(min(size - filled, RECEIVE_BYTES))
-            if not part:
-                break
-            content += part
-            filled += len(part)
-        return content
+    def _gives_up(self, association: Any) -> None:
+        """No association can come of it: None is what pynetdicom's waiting gives when its time is up."""
+        association.dul.to_user_queue.put(None)
+        self._end(association, "association-aborted")
+
+    def _on_echo(self, event: Any) -> int:
+        if visitor := self._visitors.get(event.assoc):
+            visitor.receiver.answered()
+        return SUCCESS
 
     def _on_store(self, event: Any) -> Dataset | int:
         visitor = self._visitors.get(event.assoc)
         if visitor is None:
             return _answer(OUT_OF_RESOURCES, "the association has ended")
         with visitor.lock:
-            visitor.received = 0
             try:
                 return self._store(event, visitor)
             except NoRoom as error:
@@ -161,6 +168,9 @@ class DimseDoor:
                 log.exception("could not store an instance")
                 self._refused("not-stored")
                 return _answer(CANNOT_UNDERSTAND, "could not be stored; send it again")
+            finally:
+                size = event.request.DataSet.getbuffer().nbytes if event.request.DataSet else 0
+                visitor.receiver.answered(size, more=not event.assoc.dimse.msg_queue.empty())
 
     def _store(self, event: Any, visitor: _Visitor) -> Dataset | int:
         """Success only when the bytes and the note are durable."""
@@ -171,7 +181,7 @@ class DimseDoor:
         if not is_uid(instance) or not is_uid(sop_class):
             return _answer(NO_SUCH_UID, "Affected SOP Class or Instance UID is no UID")
         content = wrap(
-            event.encoded_dataset(include_meta=False),
+            event.request.DataSet.getbuffer(),  # not a copy of it
             sop_class=sop_class,
             sop_instance=instance,
             transfer_syntax=str(event.context.transfer_syntax),
@@ -200,6 +210,10 @@ class DimseDoor:
         visitor = self._visitors.pop(association, None)
         if visitor is None:
             return
+        visitor.receiver.answered()
+        if monotonic() - self._tidied > TIDY_S:
+            self._tidied = monotonic()
+            gc.collect()
         with visitor.lock:
             visitor.ended = True
             if not visitor.stored:
@@ -216,6 +230,10 @@ class DimseDoor:
             # also where it failed: whoever ships must learn that the spool is closed, and end this process
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._shipped, note)
+
+
+def _turned_away(why: str) -> None:
+    log.info("a connection was sent away: %s", why)
 
 
 def _answer(status: int, comment: str) -> Dataset:

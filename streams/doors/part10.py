@@ -77,7 +77,7 @@ def read_meta(stream: BinaryIO) -> Meta:
     )
 
 
-def wrap(dataset: bytes, *, sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:
+def wrap(dataset: bytes | memoryview, *, sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:
     """A file of an encoded dataset: zero preamble, the least meta group; the same always gives the same bytes.
 
     The dataset's bytes are as they came. A preamble can hide a program (CVE-2019-11687), so none is kept.

@@ -29,7 +29,17 @@ class DoorSettings:
     pdu_bytes: int = 131_072
     silence_s: float = 60.0
     """An association that says nothing for so long is aborted."""
+    pdu_s: float = 30.0
+    """Within which a PDU must have come whole, once it has begun."""
+    slowest_bytes_s: int = 2_000
+    """An instance that comes more slowly, silence_s granted, ends its association: a modem sends 7,000."""
     largest_object: int = 2_000_000_000
     """Bytes of one instance; a longer one ends its association."""
+    held_most: int = 2_200_000_000
+    """Bytes received and not stored yet, of all associations; past it, the one that holds the most is ended."""
+    waiting_most: int = 256
+    """Connections that have not asked for an association yet; one more ends the one that waits longest."""
+    request_s: float = 10.0
+    """Within which a connection must ask for an association (the ARTIM timer, PS3.8 9.1.5)."""
     finish_s: float = 10.0
     """How long associations that run may take to end when the door closes."""
