@@ -25,6 +25,8 @@ READS_MOST = 300_000
 """Calls of read() for one header: two or three per element, so some 100,000 elements, a few seconds at most."""
 INFLATED_HEADER = 16_000_000
 INFLATED_MOST = 512_000_000
+INFLATED_TIMES = 100
+"""Deflated pixels that claim to be so many times as long are not read: images of anything shrink by 2 to 20."""
 _CHUNK = 1_000_000
 
 
@@ -76,7 +78,7 @@ def read_elements(stream: BinaryIO, size: int, transfer_syntax: str, wanted: Col
     """
     inflated: _Inflated | None = None
     if transfer_syntax == DEFLATED:
-        inflated = _Inflated(stream)
+        inflated = _Inflated(stream, size)
         stream, size = BytesIO(inflated.head), len(inflated.head)
     elements = Elements(little_endian=transfer_syntax != BIG_ENDIAN)
     implicit = _is_implicit(stream, transfer_syntax)
@@ -98,6 +100,7 @@ def read_elements(stream: BinaryIO, size: int, transfer_syntax: str, wanted: Col
     except Exception as error:  # noqa: BLE001  # pydicom raises some ten types on broken bytes, RecursionError too
         elements.broken = f"its header cannot be read to the end ({type(error).__name__})"
     if inflated and elements.pixels:
+        elements.broken = elements.broken or inflated.fault(elements.pixels)
         elements.pixels = inflated.measure(elements.pixels)
     return elements
 
@@ -132,10 +135,11 @@ def _is_implicit(stream: BinaryIO, transfer_syntax: str) -> bool:
 
 
 class _Inflated:
-    """A deflated dataset: its head inflated, the rest only counted (PS3.5 A.5)."""
+    """A deflated dataset: its head inflated, the rest only counted (PS3.5 A.5), and never more than was sent tells."""
 
-    def __init__(self, packed: BinaryIO) -> None:
+    def __init__(self, packed: BinaryIO, size: int) -> None:
         self._packed = packed
+        self._most = min(INFLATED_HEADER + INFLATED_TIMES * size, INFLATED_MOST)
         self._unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
         self._ended = False
         self.head = b""
@@ -156,10 +160,16 @@ class _Inflated:
                 return chunk
         return b""
 
+    def fault(self, pixels: PixelPlace) -> str | None:
+        """Why the pixels are not even counted."""
+        if pixels.length == UNDEFINED or pixels.start + pixels.length <= self._most:
+            return None
+        return f"its deflated pixels claim {pixels.length} bytes: at most {self._most} are made of what was sent"
+
     def measure(self, pixels: PixelPlace) -> PixelPlace:
         """How many bytes of the pixel data there are, inflating no more of them than are claimed."""
         end = len(self.head)
-        wanted = min(pixels.start + pixels.length, INFLATED_MOST)
+        wanted = min(pixels.start + pixels.length, self._most)
         while end < wanted and (chunk := self._next()):
             end += len(chunk)
         return PixelPlace(tag=pixels.tag, length=pixels.length, start=pixels.start, available=end - pixels.start)
