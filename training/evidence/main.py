@@ -13,7 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from streams.oversight.evaluation import share
-from training.evidence import bland_altman, card, checked, dice, froc, grading, reliability, robustness, roc, sheet
+from training.evidence import (
+    bland_altman,
+    card,
+    checked,
+    dice,
+    froc,
+    grading,
+    reliability,
+    robustness,
+    roc,
+    sheet,
+    unchanged,
+)
 from training.evidence.cases import Agreement, Detection, Evidence, Fact, Facts, Grading, Judged, Overlap, Ranking
 from training.evidence.figure import Figure, figure, plain, rounded
 from training.evidence.reading import ModelInProcess
@@ -112,8 +124,9 @@ def listed(judged: Judged) -> dict[str, Any] | None:
 
 def made(model: str, *, robust: bool) -> dict[str, Any]:
     """evidence.json of a model; its pictures are written on the way."""
-    folder = MODELS / model
+    folder, began = MODELS / model, time.monotonic()
     asked, given = ModelInProcess(folder), handed_over(model)
+    print(f"{model}: cases handed over, {time.monotonic() - began:.0f} s", flush=True)
     shown = folder / "evidence"
     rows, drawn, cases = [], [], []
     for judged in given.judged:
@@ -143,14 +156,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("model")
     parser.add_argument("--quick", action="store_true", help="without the robustness table")
+    parser.add_argument("--anew", action="store_true", help="also where nothing has changed since the last time")
     options = parser.parse_args()
     os.chdir(ROOT)
+    began = time.monotonic()
+    data = Path(os.environ.get("WETREAD_DATA", ROOT.parent / "shared/data"))  # noqa: TID251  # a script, not the product
+    if not options.anew and unchanged.is_unchanged(ROOT, data, options.model):
+        print(f"{options.model}: code, weights, data and card are as they were: nothing to compute (--anew does)")
+        return
     evidence = made(options.model, robust=not options.quick)
     folder = MODELS / options.model
     path = folder / "card.md"
     page = card.put(path.read_text(), evidence)
     (folder / "evidence.json").write_text(json.dumps(evidence, indent=1, ensure_ascii=False) + "\n")
     path.write_text(page)
+    if not options.quick:
+        unchanged.write_down(ROOT, data, options.model)
+    print(f"{options.model}: {time.monotonic() - began:.0f} s in all", flush=True)
 
 
 if __name__ == "__main__":
