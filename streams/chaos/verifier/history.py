@@ -175,13 +175,17 @@ class Record:
         """Events of one partition come in their order."""
         self.all: tuple[Event, ...] = tuple(events)
         self.by_id: dict[str, Event] = {}
+        self.nameless: list[Event] = []
         self._by_type: dict[str, list[Event]] = defaultdict(list)
         self._by_study: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
         seen: set[tuple[str, str]] = set()
         for event in self.all:
-            if (event.topic, event.id) in seen:
+            if event.id and (event.topic, event.id) in seen:
                 continue
             seen.add((event.topic, event.id))
+            if not event.id:
+                self.nameless.append(event)
+                continue
             self._by_study[event.study or event.key][event.topic].append(event)
             if event.id not in self.by_id:
                 self.by_id[event.id] = event
@@ -216,6 +220,7 @@ class History:
 
     Attributes:
         record: the flow's topics, without poison; letters, retries: of the other topics, as they stand.
+        hollow: records of the flow's topics that lack what their schema asks for: nothing can be read from them.
         stored_of: study to what was acknowledged of it.
         worklist: study to read-by time, as Redis held it; None: it was not asked.
         why: study to the lines of `wetread why`.
@@ -235,6 +240,7 @@ class History:
     letters: tuple[Event, ...]
     retries: tuple[Event, ...]
     poison: tuple[Event, ...]
+    hollow: tuple[Event, ...]
     objects: Mapping[str, Stored]
     worklist: Mapping[str, datetime] | None
     why: Mapping[str, Sequence[Mapping[str, Any]]]

@@ -25,6 +25,7 @@ from streams.chaos.verifier.history import (
     Torment,
     stored_of,
 )
+from streams.chaos.verifier.schemas import required
 
 PREFIX = "wetread."
 STRANGER = "/wetread/chaos"
@@ -63,7 +64,9 @@ def _load(folder: Path) -> History:
         raise ValueError("topics/ holds no topic")
     flow = [e for name, events in topics.items() if not name.endswith(RETRY) and name != DEADLETTERS for e in events]
     bad = [e for e in flow if (e.topic, e.partition, e.offset) in poison or e.headers.get("ce_source") == STRANGER]
-    bad_places = {event.where for event in bad}
+    left_out = {event.where for event in bad}
+    hollow = [e for e in flow if e.where not in left_out and not (e.body and required(e.type) <= e.body.keys())]
+    left_out |= {event.where for event in hollow}
     return History(
         folder=folder,
         plan=plan,
@@ -74,10 +77,11 @@ def _load(folder: Path) -> History:
         stored_of=stored_of(acks),
         others=others,
         torments=tuple(_torment(line) for line in _lines(folder / "torments.jsonl", optional=True)),
-        record=Record(e for e in flow if e.where not in bad_places),
+        record=Record(e for e in flow if e.where not in left_out),
         letters=tuple(topics.get(DEADLETTERS, ())),
         retries=tuple(e for name, events in topics.items() if name.endswith(RETRY) for e in events),
         poison=tuple(bad),
+        hollow=tuple(hollow),
         objects={one.name: one for one in map(_stored, _lines(folder / "objects.jsonl"))},
         worklist=_worklist(folder / "redis.json"),
         why={str(line["study"]): line["story"] for line in _lines(folder / "why.jsonl", optional=True)},
@@ -142,11 +146,18 @@ def event_of(line: Mapping[str, Any]) -> Event:
         offset=int(line["offset"]),
         at=datetime.fromtimestamp(line["timestamp"] / 1000, UTC),
         key=line.get("key") or "",
-        type=named.split(".")[1] if named.startswith(PREFIX) and named.count(".") > 1 else "",
+        type=_type(named),
         headers=headers,
         body=_body(text),
         text=text,
     )
+
+
+def _type(named: str) -> str:
+    """The event that a CloudEvents type names: AlertRaised of wetread.AlertRaised.v1; empty for no such name."""
+    prefix, _, rest = named.partition(".")
+    name = rest.partition(".")[0]
+    return name if f"{prefix}." == PREFIX and name.isidentifier() else ""
 
 
 def _body(text: str) -> Mapping[str, Any]:

@@ -26,7 +26,7 @@ DIGEST = re.compile(r"[0-9a-f]{8,64}")
 
 def check(history: History) -> Iterator[Violation]:
     """Each event's first appearance; repeats are the contents' check."""
-    for event in history.record.by_id.values():
+    for event in (*history.record.by_id.values(), *history.record.nameless, *history.hollow):
         for fault in (*_named(event), *_audited(event), *_traced(history, event)):
             yield broken(NAME, event.study, f"{event.type or 'a record'} {event.id}: {fault}", [event])
 

@@ -12,7 +12,7 @@ import pytest
 from streams.chaos.verifier.__main__ import BROKEN, KEPT, UNUSABLE, main
 from streams.chaos.verifier.loading import HistoryUnreadable, load
 from streams.chaos.verifier.printing import SHOWN
-from streams.chaos.verifier.verdict import CHECKS
+from streams.chaos.verifier.verdict import CHECKS, violations
 from tests.support.histories import a_day, uid
 
 day = cache(a_day)
@@ -89,14 +89,36 @@ def test_a_torn_last_line_is_passed_over_and_no_other(tmp_path):
         load(rows)
 
 
-def test_a_check_that_cannot_be_carried_out_is_a_violation(tmp_path):
-    """An event without its fields must not stop the verifier, nor make it silent."""
+def test_a_hollow_record_is_told_and_blinds_no_check(tmp_path):
+    """An event without its fields must not stop the verifier, nor make it silent: what it said is missing."""
     rows = day().bent()
     rows.find("triage.worklist", "PlaceChanged", uid(1))["value"] = "{}"
     assert main(["--quiet", str(rows.write(tmp_path))]) == BROKEN
     verdict = json.loads((tmp_path / "verdict.json").read_text())
     assert verdict["checks"]["schemas"] == 1
+    assert verdict["checks"]["waits"] == 1
+    assert not any("could not be carried out" in v["sentence"] for v in verdict["violations"])
+
+
+def test_a_check_that_cannot_be_carried_out_is_a_violation(tmp_path):
+    """Deep inside an event something is missing: what could not be looked at is not praised."""
+    rows = day().bent()
+    row = rows.find("triage.worklist", "PlaceChanged", uid(1))
+    row["value"] = json.dumps({**json.loads(row["value"]), "reasons": [{}]})
+    assert main(["--quiet", str(rows.write(tmp_path))]) == BROKEN
+    verdict = json.loads((tmp_path / "verdict.json").read_text())
     assert any("could not be carried out" in v["sentence"] for v in verdict["violations"])
+
+
+def test_records_without_an_id_are_none_of_each_others(tmp_path):
+    """Garbage on a topic is told as such; nothing else is blamed for it."""
+    rows = day().bent()
+    row = rows.find("triage.worklist", "PlaceChanged", uid(1))
+    for number in (90, 91):
+        rows.topics["triage.worklist"].append({**row, "offset": number, "headers": [["ce_id", ""]], "value": "garbage"})
+    found = violations(load(rows.write(tmp_path)))
+    assert {v.check for v in found} == {"schemas", "envelopes"}
+    assert {where for v in found for where in v.events} == {f"triage.worklist/{row['partition']}/{n}" for n in (90, 91)}
 
 
 def test_the_verifier_knows_nothing_of_the_product(tmp_path):
