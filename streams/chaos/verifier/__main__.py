@@ -16,7 +16,7 @@ from streams.chaos.verifier.loading import HistoryUnreadable, load
 from streams.chaos.verifier.verdict import violations
 
 KEPT, BROKEN, UNUSABLE = 0, 1, 2
-STORY = "story"
+STORY, WIDTH = "story", 160
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,6 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (HistoryUnreadable, ValueError) as error:
         print(error, file=sys.stderr)  # noqa: T201  # a command says what is wrong
         return UNUSABLE
+
+
+def _console() -> Console:
+    """As wide as the terminal; in a file, wide enough for the tables."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
 def _judge(given: Sequence[str]) -> int:
@@ -41,7 +46,7 @@ def _judge(given: Sequence[str]) -> int:
     path = asked.verdict or asked.history / "verdict.json"
     path.write_text(json.dumps(printing.document(history, found, measured), indent=2) + "\n", encoding="utf-8")
     if not asked.quiet:
-        printing.show(Console(), history, found, measured)
+        printing.show(_console(), history, found, measured)
     return BROKEN if found else KEPT
 
 
@@ -52,7 +57,7 @@ def _tell(given: Sequence[str]) -> int:
     asked = parser.parse_args(given)
     history = load(asked.history)
     study = story.named(history, asked.study)
-    story.show(Console(), history, study, violations(history))
+    story.show(_console(), history, study, violations(history))
     return KEPT
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from streams.chaos.verifier.violations import Violation, broken
 NAME = "canaries"
 SEARCHED = ("topics", "logs", "metrics", "traces")
 ALONE = ("redis.json", "why.jsonl", "supervision.jsonl", "processes.jsonl")
+GZIP = b"\x1f\x8b"
 EACH_MOST = 5
 """Of one file; a log that names one patient names all."""
 
@@ -29,11 +31,16 @@ def check(history: History) -> Iterator[Violation]:
         return
     needles = Needles(owners)
     for path in _files(history.folder):
-        content = path.read_bytes()
+        content = _plain(path.read_bytes())
         for number, (at, needle) in enumerate(needles.found_in(content)):
             if number == EACH_MOST:
                 break
             yield _told(history, path, content, at, owners[needle])
+
+
+def _plain(content: bytes) -> bytes:
+    """Exporters may compress what they send."""
+    return gzip.decompress(content) if content.startswith(GZIP) else content
 
 
 def _files(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from streams.chaos.verifier.violations import Violation, broken
 
 NAME = "waits"
 ROUNDING = timedelta(milliseconds=1)
-SLACK = timedelta(seconds=60)
+SLACK = timedelta(seconds=120)
 """Beyond the policy's time: what may pass while the part that tells is itself being broken."""
 NO_AI, FINDING = "no-ai-result", "finding"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 from functools import cache
 from urllib.parse import quote
 
@@ -359,6 +360,13 @@ def test_a_birth_date_is_found_where_it_is_no_part_of_a_number(text, is_found, t
     rows = day().bent()
     rows.logs["logs/door.log"] = b"x\n" + text
     assert bool(broken(rows, tmp_path)) is is_found
+
+
+def test_a_name_is_found_in_what_was_sent_compressed(tmp_path):
+    """Exporters may compress their bodies."""
+    rows = day().bent()
+    rows.logs["traces/7.otlp"] = gzip.compress(rows.studies[1]["canaries"][1].encode())
+    assert list(broken(rows, tmp_path)) == ["canaries"]
 
 
 def test_a_history_without_canaries_is_not_praised(tmp_path):
