@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.cli.tables import short
-from streams.runtime.models.judging import judgement
+from streams.oversight.shadow import by_the_candidate
+from streams.runtime.models.judging import LiveRules, judgement
 from streams.runtime.record.replay import Comparison, ShadowLog, replayed
 from streams.runtime.settings import load
 from streams.runtime.wiring import connected
@@ -34,7 +36,10 @@ def replay(
     until: Annotated[
         datetime | None, typer.Option("--to", formats=FORMATS, help="Only studies stored until then.")
     ] = None,
-    policies: Annotated[Path | None, typer.Option(help="Folder of candidate policies (*.toml).")] = None,
+    policies: Annotated[
+        Path | None,
+        typer.Option(help="Folder of candidate policies (*.toml), with the roles of now; without: the rules of then."),
+    ] = None,
     run: Annotated[str, typer.Option(help="Name of the run: its topics are shadow.<run>.*")] = "replay",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -56,7 +61,15 @@ async def _replay(since: datetime | None, until: datetime | None, policies: Path
     settings = load()
     rules, contracts = judgement(settings, policies)
     async with connected(settings) as parts:
-        said, found = await replayed(parts.log, rules, contracts, _aware(since), _aware(until))
+        then = None if policies else await LiveRules(settings).recall(parts.log)
+        said, found = await replayed(
+            parts.log,
+            rules,
+            contracts,
+            since=_aware(since),
+            until=_aware(until),
+            rules_of=by_the_candidate if then is None else partial(then.of, partition=0),
+        )
         shadow = ShadowLog(parts.log, run)
         await parts.shadow_topics(shadow.prefix)
         await shadow.send(said)

@@ -18,6 +18,12 @@ from streams.events.identifiers import EventId, named_id
 from streams.stage import Agent, decide
 
 Address = Callable[[Envelope, str], tuple[tuple[str, Envelope], ...]]
+RulesOf = Callable[[str, EventId], tuple[Agent, str] | None]
+"""By an agent's name and an event's id: the agent of then, and the digest of its rules; None: the candidate."""
+
+
+def by_the_candidate(_agent: str, _event: EventId) -> None:
+    """Every event is decided under the candidate's rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +76,8 @@ class _Replayed:
 class _AgentShadow:
     """One agent's states and timers while its topic is replayed."""
 
-    def __init__(self, agent: Agent, policy: str, address: Address) -> None:
-        self.agent, self.policy, self.address = agent, policy, address
+    def __init__(self, agent: Agent, policy: str, address: Address, rules_of: RulesOf) -> None:
+        self.agent, self.policy, self.address, self.rules_of = agent, policy, address, rules_of
         self.parts: dict[str, dict[str, object]] = defaultdict(dict)
         self.timers: dict[tuple[str, str], datetime] = {}
         self.ever_set: set[str] = set()
@@ -81,11 +87,12 @@ class _AgentShadow:
 
     def step(self, heard: Envelope) -> list[Said]:
         held = self.parts[heard.key]
-        names = self.agent.needs(heard.data)
+        agent, policy = self.rules_of(self.agent.name, heard.id) or (self.agent, self.policy)
+        names = agent.needs(heard.data)
         parts = held if names is None else {n: held[n] for n in names if n in held}
-        decision = decide(self.agent, parts, heard, self.policy)
+        decision = decide(agent, parts, heard, policy)
         if decision.needs_all:
-            decision = decide(self.agent, held, heard, self.policy)
+            decision = decide(agent, held, heard, policy)
         for name, part in decision.changes.items():
             if part is None:
                 held.pop(name, None)
@@ -120,7 +127,11 @@ class _AgentShadow:
 
 
 def replay(
-    agents: Sequence[Agent], policy: str, inputs: Mapping[str, Sequence[Envelope]], address: Address
+    agents: Sequence[Agent],
+    policy: str,
+    inputs: Mapping[str, Sequence[Envelope]],
+    address: Address,
+    rules_of: RulesOf = by_the_candidate,
 ) -> list[Said]:
     """All that the candidate's agents say when they hear the record.
 
@@ -129,6 +140,7 @@ def replay(
         policy: digest of its policies.
         inputs: topic to its recorded events, each id once, each key in the order of the record.
         address: where an event goes (streams.flow.addressed).
+        rules_of: the rules under which an event is decided, where they are not the candidate's.
 
     Returns:
         What is said, agent by agent, each in the order in which it decided.
@@ -139,7 +151,7 @@ def replay(
     everything: list[Said] = []
     retold = _retold_by(agents)
     for position, agent in enumerate(agents):
-        shadow = _AgentShadow(agent, policy, address)
+        shadow = _AgentShadow(agent, policy, address, rules_of)
         earlier = {t for a in agents[:position] for s in a.stages for t in s.says} & retold
         heard = _candidate_input(inputs.get(agent.topic, ()), agent.topic, replayed, earlier, requests)
         recorded = frozenset(e.id for e in inputs.get(agent.topic, ()) if isinstance(e.data, imaging.TimerFired))

@@ -13,8 +13,12 @@ from streams.adapters.model_store import ModelStore, Serving, Stamp
 from streams.adapters.policy_files import read_policies
 from streams.adapters.triton_server import TritonServer
 from streams.contract import Contract
-from streams.flow import agents
+from streams.flow import INTAKE
 from streams.policy import Policies
+from streams.ports import EventLog
+from streams.runtime.models.archive import FOLDER, Archive, Rules
+from streams.runtime.processing.recalling import Recalled
+from streams.runtime.record.entries import decided_under
 from streams.runtime.settings import Settings
 from streams.runtime.wiring import addresses, model_store_folder
 from streams.stage import Agent
@@ -70,6 +74,7 @@ class LiveRules:
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._store = settings, model_store(settings)
+        self._archive = Archive(settings.home / FOLDER)
         self._stamp: Stamp = None
         self._agents: dict[str, Agent] = {}
         self._digest = ""
@@ -83,9 +88,17 @@ class LiveRules:
         stamp = self._store.stamp()
         if not self._agents or stamp != self._stamp:
             policies, contracts = judgement(self._settings)
-            self._agents = {agent.name: agent for agent in agents(policies, contracts, earlier_contracts(self._store))}
+            rules = Rules(policies=policies, contracts=contracts, earlier=earlier_contracts(self._store))
+            self._archive.keep(rules)
+            self._agents = rules.agents()
             self._digest, self._stamp = policies.digest, stamp
         return self._agents[name], self._digest
+
+    async def recall(self, log: EventLog) -> Recalled | None:
+        """Under which rules each event of the record was decided; None: it were always those of now."""
+        if self._archive.digests() <= {self.of(INTAKE)[1]}:
+            return None
+        return Recalled(await decided_under(log), self._archive.agent)
 
 
 def answering_now(settings: Settings) -> dict[str, ModelFolder]:

@@ -49,13 +49,14 @@ def run_worker(settings: Settings, name: str, ready: Ready) -> NoReturn:
     """The agents that decide, until SIGTERM."""
     policies, contracts = judgement(settings)
     outside, close = _outside(settings, name, policies.digest)
-    site = _site(settings, FLOW_GROUP, name, ready, close)
+    site, rules = _site(settings, FLOW_GROUP, name, ready, close), LiveRules(settings)
     run_flow_worker(
         FlowWiring(
             site=site,
             outside=outside,
             agents=agents(policies, contracts),
-            rules=LiveRules(settings).of,
+            rules=rules.of,
+            recall=partial(rules.recall, outside.log),
             forwards={FEEDBACK: "triage.feedback"},
         )
     )

@@ -19,6 +19,7 @@ from streams.faults.protections import Protection
 from streams.ports import Change, EventLog, Loaded, Message, ObjectStore, Place, Record, StateStore
 from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row
 from streams.runtime.processing.failures import Patience, dead_letter, must_stop, reason_of
+from streams.runtime.processing.recalling import Recalled
 from streams.runtime.processing.volatile import VolatileTimers
 from streams.stage import Agent, Decision, Parts, decide
 
@@ -29,8 +30,12 @@ Addressed = Callable[[Envelope, str], Iterable[tuple[str, Envelope]]]
 """streams.flow.addressed, or a test's own."""
 Rules = Callable[[], tuple[Agent, str]]
 """The agent under the policies of now, and their digest: asked once for each event, so that no event sees two."""
+Recall = Callable[[], Awaitable[Recalled | None]]
+"""Reads from the record under which rules it was decided; None: they have never changed."""
 LowEnd = Callable[[], int]
 """How far into the partition all is applied once this event is (streams.runtime.processing.window.Held.mark)."""
+FORGOTTEN = 1000
+"""A state behind by more events than a window holds has lost what it had; by fewer, it heard nothing of the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +69,21 @@ class Applier:
     """
 
     def __init__(
-        self, agent: Agent, outside: Outside, dead: DeadLetterCount | None = None, rules: Rules | None = None
+        self,
+        agent: Agent,
+        outside: Outside,
+        dead: DeadLetterCount | None = None,
+        rules: Rules | None = None,
+        recall: Recall | None = None,
     ) -> None:
-        """`dead` may be shared by the agents of a process; rules: None, the agent decides as it is for ever."""
+        """`dead` may be shared by the agents of a process; rules: None, the agent decides as it is for ever.
+
+        recall: asked where a state is built anew, so that it is built by the rules of then.
+        """
         self.agent = agent
         self._rules = rules or (lambda: (agent, outside.policy))
+        self._recall = recall
+        self._recalled: Recalled | None = None
         self._outside = outside
         self._dead = dead or DeadLetterCount()
         self._hears = {type_name(t).encode() for t in agent.hears}
@@ -85,6 +100,8 @@ class Applier:
         self._told[partition] = told
         mark = await self._patiently(lambda: self._outside.state.mark(place))
         self._known_marks[place] = mark or 0
+        if self._recall is not None and told - (mark or 0) > FORGOTTEN:
+            self._recalled = await self._patiently(self._recall)
         return mark
 
     async def apply(self, record: Record, low_end: LowEnd) -> None:
@@ -109,10 +126,12 @@ class Applier:
         envelope = _envelope_of(record)
         with self._span(envelope):
             place = Place(self.agent.name, record.partition)
-            said = await self._commit(place, envelope, low_end)
+            said = await self._commit(place, envelope, low_end, self._rules_of(record, envelope))
             if not self._is_told(record):
                 with Point.OUTBOX_SENT:
                     await self._outside.log.send(said)
+        if not self._dead.begun:
+            await self._dead.begin(self._outside.state)
         for ended in self._dead.handled():
             await keep_row(ended, self._outside.state, f"{_where(record)} handled", 0)
 
@@ -137,10 +156,18 @@ class Applier:
             return nullcontext("")
         return spans.span(self.agent.name, envelope.traceparent, event=type(envelope.data).__name__)
 
-    async def _commit(self, place: Place, envelope: Envelope, low_end: LowEnd) -> tuple[Message, ...]:
+    def _rules_of(self, record: Record, envelope: Envelope) -> tuple[Agent, str]:
+        """Those of now; of what was told long ago and is forgotten, those of then."""
+        if self._recalled is None or not self._is_told(record):
+            return self._rules()
+        return self._recalled.of(self.agent.name, envelope.id, record.partition) or self._rules()
+
+    async def _commit(
+        self, place: Place, envelope: Envelope, low_end: LowEnd, rules: tuple[Agent, str]
+    ) -> tuple[Message, ...]:
         """Load, decide and commit, until the version has not moved meanwhile; what is to be sent."""
         state = self._outside.state
-        agent, policy = self._rules()
+        agent, policy = rules
         names, event = agent.needs(envelope.data), _known_as(envelope)
         while True:
             loaded = await state.load(place, envelope.key, event, names)
@@ -209,6 +236,8 @@ class Applier:
         where, place = _where(record), Place(self.agent.name, record.partition)
         if not self._is_told(record):
             log.error("%s set aside: %s", where, reason, exc_info=None if isinstance(error, SetAside) else error)
+            if not self._dead.begun:
+                await self._patiently(lambda: self._dead.begin(self._outside.state))
             self._dead.set_aside(place, reason)
             self._count("wetread_dead_letters_total")
             message = dead_letter(record, reason, self._outside.deadletters)

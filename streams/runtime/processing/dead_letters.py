@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from streams.errors import TooManyDeadLetters
@@ -20,9 +21,15 @@ class DeadLetterCount:
 
     A build that cannot read its input stops after `limit` of them, and again at once after each restart, until an
     event is handled or a person says that the events are bad and not the build (`wetread dlq accept`).
+
+    Attributes:
+        places: those that are ours now.
+        begun: whether what was counted of them before is known: asked with the first event after they came.
     """
 
     limit: int = TOO_MANY
+    places: Callable[[], Sequence[Place]] = tuple
+    begun: bool = False
     _rows: dict[Place, int] = field(default_factory=dict)
 
     @property
@@ -34,13 +41,17 @@ class DeadLetterCount:
         """Of one place."""
         return self._rows.get(place, 0)
 
-    async def begin(self, place: Place, state: StateStore) -> None:
-        """The place is ours now: what was counted before counts."""
-        self._rows[place] = await kept_row(place, state)
+    async def begin(self, state: StateStore) -> None:
+        """What was counted before, of all places that are ours, counts."""
+        places = self.places()
+        rows = await asyncio.gather(*(kept_row(place, state) for place in places))
+        if not self.begun:
+            self._rows, self.begun = dict(zip(places, rows, strict=True)), True
 
     def end(self) -> None:
-        """No place is ours."""
+        """The places are no longer ours."""
         self._rows.clear()
+        self.begun = False
 
     def set_aside(self, place: Place, reason: str) -> None:
         """Another one is about to be set aside.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from streams.faults.protections import Protection
@@ -43,13 +43,12 @@ class Delivery:
         assigned: topics and partitions that are ours now.
         lanes: by topic.
         ready: called whenever partitions have come and events are taken.
-        begin, end: called for each place that has come, and before all go.
+        end: called before all places go.
     """
 
     assigned: Callable[[], Iterable[tuple[str, int]]]
     lanes: dict[str, Lane] = field(default_factory=dict)
     ready: Callable[[], None] | None = None
-    begin: Callable[[Place], Awaitable[None]] | None = None
     end: Callable[[], None] = lambda: None
 
     def committable(self) -> dict[tuple[str, int], int]:
@@ -68,9 +67,6 @@ class Delivery:
     async def start(self, topic: str, partition: int, committed: int | None) -> int | None:
         """Where state stands behind, there; None: at the committed offset."""
         lane = self.lanes.get(topic)
-        counted = lane and (lane.agent or lane.counted_as)
-        if counted and self.begin is not None:
-            await self.begin(Place(counted, partition))
         if lane is None or lane.applier is None:
             return None
         told = max(committed or 0, 0)
@@ -88,9 +84,17 @@ class Delivery:
 
     def places(self) -> list[Place]:
         """The places of the partitions that are ours now."""
+        return self._placed(lambda lane: lane.agent)
+
+    def counted(self) -> list[Place]:
+        """The places under which dead letters of our partitions are counted, each once."""
+        return list(dict.fromkeys(self._placed(lambda lane: lane.agent or lane.counted_as)))
+
+    def _placed(self, name_of: Callable[[Lane], str | None]) -> list[Place]:
         found = []
         for topic, partition in self.assigned():
             lane = self.lanes.get(topic)
-            if lane and lane.agent:
-                found.append(Place(lane.agent, partition))
+            name = lane and name_of(lane)
+            if name:
+                found.append(Place(name, partition))
         return found

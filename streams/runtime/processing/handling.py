@@ -71,6 +71,7 @@ class Handling:
                 raise
             await self._set_aside(record, error)
         else:
+            await self._begin()
             for place in self._dead.handled():
                 await self._keep_row(place, record, "handled")
 
@@ -130,11 +131,16 @@ class Handling:
     async def _set_aside(self, record: Record, error: Exception) -> None:
         reason, place = reason_of(error), Place(self.name, record.partition)
         log.error("%s/%s/%s set aside: %s", record.topic, record.partition, record.offset, reason, exc_info=error)
+        await self._begin()
         self._dead.set_aside(place, reason)
         if self._outside.spans is not None:
             self._outside.spans.count("wetread_dead_letters_total", agent=self.name)
         await self._send((dead_letter(record, reason, self._outside.deadletters),))
         await self._keep_row(place, record, "set aside")
+
+    async def _begin(self) -> None:
+        if not self._dead.begun:
+            await self._outside.patience.until_done(self.name, lambda: self._dead.begin(self._outside.state))
 
     async def _keep_row(self, place: Place, record: Record, what: str) -> None:
         event = f"{record.topic}/{record.partition}/{record.offset} {what}"

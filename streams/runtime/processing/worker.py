@@ -13,9 +13,9 @@ import faust
 from streams.adapters.kafka_log import TopicPlan, create_topics
 from streams.errors import Stop
 from streams.events.envelope import from_kafka, to_kafka
-from streams.ports import DueTimer, Message, Place, Record
+from streams.ports import DueTimer, Message, Record
 from streams.runtime.processing import taking, ticker
-from streams.runtime.processing.applying import Applier, Outside
+from streams.runtime.processing.applying import Applier, Outside, Recall
 from streams.runtime.processing.dead_letters import DeadLetterCount
 from streams.runtime.processing.delivering import Delivery, Lane
 from streams.runtime.processing.handling import Handle, Handling, Manner
@@ -62,6 +62,7 @@ class FlowWiring:
     Attributes:
         forwards: forwarder's name to the topic whose events it addresses anew (the map's "feedback").
         rules: an agent, by its name, under the policies of now; None: as it stands in agents.
+        recall: under which rules the record was decided; asked where a state is built anew.
     """
 
     site: Site
@@ -69,6 +70,7 @@ class FlowWiring:
     agents: tuple[Agent, ...]
     forwards: Mapping[str, str] = field(default_factory=dict)
     rules: Callable[[str], tuple[Agent, str]] | None = None
+    recall: Recall | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,10 +121,11 @@ def run_reading_worker(wiring: ReadingWiring) -> NoReturn:
 def build_flow(wiring: FlowWiring) -> DeliveryApp:
     """The app of the flow's agents: one window, and one Faust agent, for each."""
     app, delivery = _app(wiring.site)
-    dead = _counting(delivery, wiring.outside)
+    dead = DeadLetterCount(places=delivery.counted)
+    delivery.end = dead.end
     for agent in wiring.agents:
         rules = partial(wiring.rules, agent.name) if wiring.rules else None
-        applier = Applier(agent, wiring.outside, dead, rules)
+        applier = Applier(agent, wiring.outside, dead, rules, wiring.recall)
         lane = Lane(window=_window(app, FLOW_RUNNING, FLOW_HELD), applier=applier)
         delivery.lanes[agent.topic] = lane
         _listen(app, agent.name, agent.topic, lane, taking.applying(applier))
@@ -142,7 +145,8 @@ def build_flow(wiring: FlowWiring) -> DeliveryApp:
 def build_reading(wiring: ReadingWiring) -> DeliveryApp:
     """The app of the reading lanes: a lane starts nothing while a more urgent one has readings waiting."""
     app, delivery = _app(wiring.site)
-    dead = _counting(delivery, wiring.outside)
+    dead = DeadLetterCount(places=delivery.counted)
+    delivery.end = dead.end
     before: Lane | None = None
     for lane in wiring.lanes:
         manner = Manner(tries=wiring.tries, retry_topic=lane.retry_topic, deadline_s=wiring.deadline_s, remembers=True)
@@ -204,17 +208,6 @@ def _app(site: Site) -> tuple[DeliveryApp, Delivery]:
             await site.close()
 
     return app, delivery
-
-
-def _counting(delivery: Delivery, outside: Outside) -> DeadLetterCount:
-    """Dead letters in a row, over all that this process listens to, and over its restarts."""
-    dead = DeadLetterCount()
-
-    async def begin(place: Place) -> None:
-        await outside.patience.until_done(place.agent, partial(dead.begin, place, outside.state))
-
-    delivery.begin, delivery.end = begin, dead.end
-    return dead
 
 
 def _window(app: DeliveryApp, running: int, held: int) -> Window:

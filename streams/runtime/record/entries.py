@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from streams.errors import SetAside
-from streams.events.envelope import Envelope, from_kafka
+from streams.events.envelope import Envelope, from_kafka, header
 from streams.flow import TOPICS
 from streams.ports import EventLog, Record
 
@@ -36,3 +36,13 @@ async def entries(
         if mark not in seen:
             seen.add(mark)
             yield Entry(record=record, envelope=envelope)
+
+
+async def decided_under(log: EventLog, topics: Sequence[str] = EVERY_TOPIC) -> dict[str, str]:
+    """Id of each event of which something was said, to the digest of the rules under which it was decided."""
+    found: dict[str, str] = {}
+    async for record in log.read(topics, follow=False):
+        cause, digest = header(record.headers, "ce_causationid"), header(record.headers, "ce_policydigest")
+        if cause and digest:
+            found.setdefault(cause, digest)
+    return found

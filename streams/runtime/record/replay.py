@@ -12,7 +12,7 @@ from streams.errors import Stop
 from streams.events.envelope import Envelope, to_kafka
 from streams.flow import addressed, agents
 from streams.oversight.ledger import Ledger
-from streams.oversight.shadow import Difference, Said, replay
+from streams.oversight.shadow import Difference, RulesOf, Said, by_the_candidate, replay
 from streams.policy import Policies
 from streams.ports import EventLog, Message
 from streams.runtime.record.entries import Entry, entries
@@ -58,11 +58,14 @@ async def replayed(
     log: EventLog,
     policies: Policies,
     contracts: Sequence[Contract],
+    *,
     since: datetime | None = None,
     until: datetime | None = None,
+    rules_of: RulesOf = by_the_candidate,
 ) -> tuple[list[Said], Comparison]:
     """Step the record again under these policies and contracts, and compare.
 
+    rules_of: the rules under which an event is decided, where they are not those.
     since, until: compare only studies of which something was stored in that time; states are built from
     the beginning of the record in any case.
     """
@@ -70,7 +73,7 @@ async def replayed(
     inputs: dict[str, list[Envelope]] = defaultdict(list)
     for entry in record:
         inputs[entry.record.topic].append(entry.envelope)
-    said = replay(agents(policies, contracts), policies.digest, inputs, addressed)
+    said = replay(agents(policies, contracts), policies.digest, inputs, addressed, rules_of)
     return said, compare(record, said, since, until)
 
 

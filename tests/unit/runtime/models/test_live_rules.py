@@ -6,8 +6,14 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+import pytest
+
+from streams.adapters.memory_twins import MemoryLog
 from streams.adapters.model_store import Serving
 from streams.flow import INTAKE, TRIAGE
+from streams.ports import Message
+from streams.runtime.models.archive import Archive, Rules
 from streams.runtime.models.judging import LiveRules, judgement, model_store
 from streams.runtime.settings import Settings, load
 from tests.support.models import write_model_folder
@@ -59,3 +65,55 @@ def test_a_role_given_by_command_goes_before_the_policy(tmp_path: Path) -> None:
     assert judgement(installed)[0].routing.roles == {"m": "off"}
     model_store(installed).decide(Serving(roles={"m": "live"}), NOW, "live m shipped")
     assert judgement(installed)[0].routing.roles == {"m": "live"}
+
+
+async def test_rules_that_never_changed_need_no_record(tmp_path: Path) -> None:
+    """Nothing is read at a start where nobody ever decided anything."""
+    rules = LiveRules(settings(tmp_path))
+    assert await rules.recall(MemoryLog()) is None
+
+
+async def test_what_was_decided_under_other_rules_is_found_again(tmp_path: Path) -> None:
+    """By the digest that the record carries; by a process that never saw those rules, too."""
+    installed = settings(tmp_path)
+    live = LiveRules(installed)
+    then, digest = live.of(INTAKE)
+    model_store(installed).decide(Serving(roles={"m": "off"}), NOW, "off m shipped")
+    now, other = live.of(INTAKE)
+    log = MemoryLog()
+    said = [("ce_causationid", b"first"), ("ce_policydigest", digest.encode())]
+    await log.send([Message("imaging.studies", b"k", b"", said), Message("triage.alerts", b"k", b"", said)])
+    later = [("ce_causationid", b"second"), ("ce_policydigest", other.encode())]
+    await log.send([Message("imaging.studies", b"k", b"", later)])
+    recalled = await LiveRules(installed).recall(log)
+    assert recalled is not None
+    found = {event: recalled.of(INTAKE, event, 0) for event in ("first", "silent", "second", "silent too")}
+    assert [known and known[1] for known in found.values()] == [digest, digest, other, other]
+    agents = [known[0] for known in found.values() if known]
+    assert [agent.name for agent in agents] == [INTAKE] * 4
+    assert now is not then
+
+
+async def test_rules_of_another_build_give_way(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What cannot be read is told once, and nothing stops."""
+    installed = settings(tmp_path)
+    _agent, digest = LiveRules(installed).of(INTAKE)
+    (installed.home / "rules" / ("0" * 64)).write_bytes(b"of another build")
+    log = MemoryLog()
+    said = [("ce_causationid", b"first"), ("ce_policydigest", b"0" * 64)]
+    await log.send([Message("imaging.studies", b"k", b"", said)])
+    recalled = await LiveRules(installed).recall(log)
+    assert recalled is not None
+    assert [recalled.of(INTAKE, event, 0) for event in ("first", "x", "y")] == [None] * 3
+    assert [r.message for r in caplog.records if "those of now" in r.message and digest not in r.message][1:] == []
+
+
+def test_rules_come_back_from_the_archive_as_they_were(tmp_path: Path) -> None:
+    """The shipped ones, byte for byte: policies and every field of each contract."""
+    policies, contracts = judgement(load({"WETREAD_HOME": str(tmp_path)}))
+    rules = Rules(policies=policies, contracts=contracts, earlier=contracts[:1])
+    archive = Archive(tmp_path / "rules")
+    archive.keep(rules)
+    archive.keep(rules)
+    assert archive.digests() == {policies.digest}
+    assert msgspec.msgpack.decode((tmp_path / "rules" / policies.digest).read_bytes(), type=Rules) == rules

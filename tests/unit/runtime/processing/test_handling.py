@@ -159,8 +159,8 @@ async def test_dead_letters_in_a_row_stop_readers_over_restarts():
     for _ in range(3):
         with pytest.raises(TooManyDeadLetters, match="wetread dlq accept"):
             await s.handling.apply(s.record())
-        s.dead = DeadLetterCount()
-        await s.dead.begin(Place("reading", s.record().partition), s.state)
+        place = Place("reading", s.record().partition)
+        s.dead = DeadLetterCount(places=lambda place=place: [place])
         s.handling = Handling("reading", s.handle, s.outside, READING, s.dead)
     assert len(s.on(DEAD)) == 20
 

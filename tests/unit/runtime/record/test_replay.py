@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from streams.adapters.memory_twins import MemoryLog
 from streams.events.envelope import to_kafka
-from streams.flow import TOPICS
+from streams.flow import TOPICS, agents
 from streams.ports import Message
+from streams.runtime.processing.recalling import Recalled
+from streams.runtime.record.entries import decided_under
 from streams.runtime.record.replay import ShadowLog, replayed
 from tests.flow.test_whole_studies import a_day, play
 from tests.support.studies import HEAD, POLICIES, ROUTING, T0
@@ -50,6 +53,17 @@ async def test_a_threshold_names_the_studies_that_change(record: MemoryLog) -> N
     (alert,) = (d for d in found.differences if d.what == "alert")
     assert alert.live is not None
     assert alert.shadow is None
+
+
+async def test_what_was_decided_under_other_rules_is_held_against_those(record: MemoryLog) -> None:
+    """Roles and thresholds have changed since: under the rules of then the record says itself again."""
+    now = replace(POLICIES, routing=replace(ROUTING, thresholds={"ich": 0.9}), digest="now")
+    then = {agent.name: agent for agent in agents(POLICIES, (HEAD,))}
+    decided = await decided_under(record)
+    recalled = Recalled(decided, lambda digest, name: then[name] if digest == POLICIES.digest else None)
+    _said, found = await replayed(record, now, (HEAD,), rules_of=partial(recalled.of, partition=0))
+    assert found.events == found.equal > 0
+    assert (found.missing, found.changed, found.new, found.differences) == (0, 0, 0, ())
 
 
 async def test_a_time_chooses_what_is_compared(record: MemoryLog) -> None:

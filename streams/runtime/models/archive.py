@@ -1,0 +1,66 @@
+"""Every set of rules that ever decided here, by its digest: what is decided anew is decided as it was."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from streams.contract import Contract
+from streams.flow import agents
+from streams.policy import Policies
+from streams.stage import Agent
+
+log = logging.getLogger(__name__)
+
+FOLDER = "rules"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What makes the agents: policies with the roles of then, contracts, and those of versions before."""
+
+    policies: Policies
+    contracts: tuple[Contract, ...]
+    earlier: tuple[Contract, ...] = ()
+
+    def agents(self) -> dict[str, Agent]:
+        """By name."""
+        return {agent.name: agent for agent in agents(self.policies, self.contracts, self.earlier)}
+
+
+class Archive:
+    """A folder with one file for each digest; some kilobytes each, and as many as there were decisions of people."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._agents: dict[str, dict[str, Agent]] = {}
+
+    def keep(self, rules: Rules) -> None:
+        """Before anything is decided under them."""
+        path = self._folder / rules.policies.digest
+        if path.exists():
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh.write_bytes(msgspec.msgpack.encode(rules))
+        fresh.replace(path)
+
+    def digests(self) -> set[str]:
+        """Of all that ever decided."""
+        return {path.name for path in self._folder.glob("*") if not path.suffix}
+
+    def agent(self, digest: str, name: str) -> Agent | None:
+        """An agent as it decided under these rules; None: they are not here, or are of another build."""
+        if digest not in self._agents:
+            try:
+                rules = msgspec.msgpack.decode((self._folder / digest).read_bytes(), type=Rules)
+            except (OSError, msgspec.MsgspecError) as error:
+                log.warning("the rules %s cannot be read; those of now take their place: %s", digest[:12], error)
+                self._agents[digest] = {}
+            else:
+                self._agents[digest] = rules.agents()
+        return self._agents[digest].get(name)
