@@ -59,7 +59,8 @@ def _last_word(history: History, found: Sequence[Violation]) -> str:
         return f"[bold green]The promise held[/] ({seed}): {len(history.record.all)} records, {len(CHECKS)} checks."
     study = next((violation.study for violation in found if violation.study), None)
     hint = f"\nOne study's story: {story_command(history.folder, study)}" if study else ""
-    return f"[bold red]{len(found)} violations[/] ({seed}); the history is kept in {history.folder}{hint}"
+    count = "1 violation" if len(found) == 1 else f"{len(found)} violations"
+    return f"[bold red]{count}[/] ({seed}); the history is kept in {escape(str(history.folder))}{hint}"
 
 
 def story_command(folder: Path, study: str) -> str:
