@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from streams.reading.lung.grid import Axes, Grid, Hu, grid_over, halved, resampled
 from streams.reading.lung.lungs import Lungs
+from streams.reading.pausing import between_steps
 
 FINE_MM = 1.0
 LEVELS = 3
@@ -94,6 +95,7 @@ def find_candidates(pyramid: Pyramid, lungs: Lungs) -> Candidates:
 
 
 def _of_level(pyramid: Pyramid, lungs: Lungs, level: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    between_steps()
     depth = _depth(lungs, pyramid.grids[level])
     places, strengths = np.zeros((0, 3), np.int64), np.zeros(0, np.float32)
     for search in SEARCHES:
@@ -133,6 +135,7 @@ def _peaks(
     smooth: NDArray[np.float32], inside: NDArray[np.bool_], sigma: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Local peaks of the negative Laplacian, `[n, 3]`, with their three downward curvatures, the flattest first."""
+    between_steps()
     bend = _bend(smooth)
     strides = np.asarray([smooth.shape[1] * smooth.shape[2], smooth.shape[2], 1])
     flat_at = np.flatnonzero((bend > 3 * LEAST_CURVE / sigma**2) & inside)

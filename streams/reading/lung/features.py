@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from streams.reading.pausing import between_steps
+
 SHELLS = 11
 """Of one cube's thickness each, from the middle outwards."""
 TISSUE, DENSE = 100.0, 160.0
@@ -51,6 +53,7 @@ def _shells(flat: NDArray[np.float32], side: int) -> Features:
 
 def _spreads(flat: NDArray[np.float32], side: int) -> Features:
     """Of the tissue within some radii: how its three axes compare (a ball: alike; a tube: one long), how much it is."""
+    between_steps()
     offsets, distance = _lattice(side)
     weight = np.clip((flat - 60) / 100, 0, 1)
     out = []
@@ -68,6 +71,7 @@ def _spreads(flat: NDArray[np.float32], side: int) -> Features:
 
 def _bends(patches: NDArray[np.uint8]) -> Features:
     """The three curvatures at the middle at some scales, their ratios, the brightness there."""
+    between_steps()
     side = patches.shape[-1]
     m = side // 2
     out = []

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from streams.reading.lung.grid import Axes, Grid, Hu, grid_over, resampled
+from streams.reading.pausing import between_steps
 
 Mask = NDArray[np.bool_]
 
@@ -60,15 +61,18 @@ def find_lungs(hu: Hu, axes: Axes) -> Lungs | None:
     high = np.asarray([axis[-1] for axis in axes.all])
     grid = grid_over(low, high, GRID_MM)
     coarse = resampled(hu, axes, grid)
+    between_steps()
     air = _lung_air(coarse)
     if air is None:
         return None
+    between_steps()
     air = air & ~_trachea(air)
     middle = _parting(air)
     closed, depth = np.zeros_like(air), np.full(air.shape, -FAR_MM, np.float32)
     near = _near(air)
     for half in (slice(near[2].start, middle), slice(middle, near[2].stop)):
         closed[(*near[:2], half)] = _closed(air[(*near[:2], half)])
+        between_steps()
     depth[near] = _depth(closed[near]) * np.float32(grid.step)
     where = np.nonzero(air)
     box = [(np.percentile(axis, 0.2), np.percentile(axis, 99.8)) for axis in where]

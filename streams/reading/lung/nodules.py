@@ -22,6 +22,7 @@ from streams.reading.lung.outlining import outline
 from streams.reading.lung.patches import SIDE, Patch, cut, hounsfield, patch_of
 from streams.reading.lung.sizes import Extent, Share, extent
 from streams.reading.masks import Mask, encode_mask
+from streams.reading.pausing import between_steps
 from streams.reading.tensors import NoAnatomy
 from streams.reading.volume import Volume
 
@@ -116,12 +117,15 @@ def lung_patches(volume: Volume, _tensors: Tensors) -> LungPatches:
     lungs = find_lungs(volume.hu, axes)
     if lungs is None:
         raise NoAnatomy("No lungs were found in the series.")
+    between_steps()
     pyramid = pyramid_of(volume.hu, axes, lungs)
+    between_steps()
     found = find_candidates(pyramid, lungs)
     if not len(found.index):  # the model is asked about something in any case
         middle = np.asarray([np.asarray(pyramid.grids[0].shape) // 2])
         found = Candidates(middle, np.zeros(1, np.int64), np.zeros(1, np.float32))
     patches = cut(pyramid, found)
+    between_steps()
     return LungPatches(features(patches, found.level), patches, found, pyramid.grids, lungs, axes)
 
 
@@ -196,6 +200,7 @@ def nodules(prepared: LungPatches, volume: Volume, logits: NDArray[np.float64], 
 
 def _piece(prepared: LungPatches, which: int, logit: float) -> Piece | None:
     """What is outlined at the middle of a patch; None where nothing can be."""
+    between_steps()
     level = int(prepared.candidates.level[which])
     patch = patch_of(prepared.grids, prepared.candidates, which)
     share = outline(hounsfield(prepared.patches[which, 0]), _depth(prepared.lungs, patch))

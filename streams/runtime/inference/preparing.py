@@ -12,6 +12,7 @@ from streams.events.imaging import InstanceFacts
 from streams.events.manifest import Manifest, decode_manifest
 from streams.events.reading import QualityNote, ReadingRequested
 from streams.ports import ObjectStore, PixelSource, Tensor
+from streams.reading import pausing
 from streams.reading.functions import TENSORS, Prepared
 from streams.reading.geometry import Geometry, arrange
 from streams.reading.quality.judging import Told, judge
@@ -80,11 +81,13 @@ class Preparing:
     def _made(self, source_of: _SourceOf, told: Told, request: ReadingRequested, contract: Contract) -> Ready:
         source = source_of()
         quality = source.quality
+        pausing.between_steps()
         if self._reports is not None:
             report = judge(source, told, contract.needs, self._reports.policy)
             self._reports.put(request, report)
             report.demand()
             quality = report.notes
+            pausing.between_steps()
         return Ready(source=source, prepared=_tensors(source, contract), quality=quality)
 
     def _arranged(self, request: ReadingRequested, contract: Contract) -> Geometry:

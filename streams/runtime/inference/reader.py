@@ -14,6 +14,7 @@ from streams.errors import NotReadable, QualityRejected, ReadingBroken, SetAside
 from streams.events.reading import QualityNote, ReadingAnswered, ReadingFailed, ReadingRequested
 from streams.faults.points import Point
 from streams.ports import Inference, ModelServer, ObjectStore
+from streams.reading import pausing
 from streams.reading.answers import Answered
 from streams.reading.functions import ANSWERS, Prepared, rows
 from streams.reading.tensors import NoAnatomy
@@ -77,7 +78,7 @@ class Reader:
         await self._turn(request)
         began = self._clock()
         ready = await self._preparing.ready(request, model.contract)
-        pixels_seconds = self._clock() - began
+        pixels_seconds = max(0.0, self._clock() - began - pausing.waited())
         inference = await self._infer(request, model, ready.prepared, pixels_seconds)
         answered = await asyncio.to_thread(_meant, model.contract, inference, ready)
         mask = None

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from streams.reading.pausing import Abandoned, between_steps, waited
+from streams.runtime.inference import turns
 from streams.runtime.inference.turns import RightOfWay
 from tests.support.asking import ROUTINE, STAT
 
@@ -153,3 +157,86 @@ async def test_where_no_pipe_can_be_readings_go_on(tmp_path: Path, caplog: pytes
     async with here.reading(STAT):
         await here.turn(ROUTINE)
     assert "is not a named pipe: remove it" in caplog.text
+
+
+class TestInAThread:
+    """Work that goes on in a thread is held up between its steps."""
+
+    @pytest.fixture
+    def held_up(self, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+        """Set once a step begins to wait."""
+        begun, wait = threading.Event(), turns._wait_until_nobody_holds
+
+        def told(*arguments: Any) -> None:
+            begun.set()
+            wait(*arguments)
+
+        monkeypatch.setattr(turns, "_wait_until_nobody_holds", told)
+        return begun
+
+    @staticmethod
+    async def stepping(done: list[float]) -> None:
+        """A reading's work: two steps, as the code of a model's tensors makes them."""
+
+        def work() -> None:
+            for _ in range(2):
+                between_steps()
+                done.append(waited())
+
+        await asyncio.to_thread(work)
+
+    async def test_the_next_step_waits_until_the_urgent_one_has_ended(self, tmp_path: Path, held_up: threading.Event):
+        """And the time that takes is told, so that it does not count as the reading's own."""
+        here, there = way(tmp_path), way(tmp_path)
+        done: list[float] = []
+
+        async def reading() -> None:
+            async with here.reading(ROUTINE):
+                await self.stepping(done)
+
+        async with there.reading(STAT):
+            working = asyncio.create_task(reading())
+            await asyncio.to_thread(held_up.wait, 10)
+            assert done == []
+        await asyncio.wait_for(working, 10)
+        assert len(done) == 2
+        assert done[0] > 0
+
+    async def test_an_urgent_one_and_one_that_has_waited_enough_go_on(self, tmp_path: Path):
+        here, there = way(tmp_path, 0.0), way(tmp_path)
+        done: list[float] = []
+        async with there.reading(STAT):
+            await asyncio.wait_for(self.stepping(done), 10)
+            async with here.reading(ROUTINE):
+                await asyncio.wait_for(self.stepping(done), 10)
+        assert len(done) == 4
+
+    async def test_work_of_a_reading_that_was_given_up_ends_at_its_next_step(
+        self, tmp_path: Path, held_up: threading.Event
+    ):
+        """It neither waits any longer nor computes what nobody wants."""
+        here, there = way(tmp_path), way(tmp_path)
+        ended: asyncio.Queue[str] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            try:
+                between_steps()
+            except Abandoned as end:
+                loop.call_soon_threadsafe(ended.put_nowait, str(end))
+
+        async def reading() -> None:
+            async with here.reading(ROUTINE):
+                await asyncio.to_thread(work)
+
+        async with there.reading(STAT):
+            given_up = asyncio.create_task(reading())
+            await asyncio.to_thread(held_up.wait, 10)
+            given_up.cancel()
+            assert await asyncio.wait_for(ended.get(), 10) == ROUTINE.reading
+            with pytest.raises(asyncio.CancelledError):
+                await given_up
+
+    def test_elsewhere_nothing_holds_up(self):
+        between_steps()
+        assert waited() == 0.0
