@@ -22,6 +22,7 @@ def main() -> None:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = int(threads)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     with np.load(inputs) as arrays:
         feed = {name: arrays[name] for name in arrays.files}
     session = providers.choose(
