@@ -18,6 +18,8 @@ from streams.runtime.wiring import connected
 
 REDRAW_S = 1.0
 """The countdowns move by themselves; everything else is drawn as it happens."""
+REST_S = 0.2
+"""Between two drawings: of the hundreds of images of a study each moves the record, and drawing takes a core."""
 
 
 def register(app: typer.Typer) -> None:
@@ -39,10 +41,11 @@ async def _watch() -> None:
 
 
 async def draw(live: Live, following: Following, names: Mapping[str, str]) -> None:
-    """Wait for the record to move, a second at most, and draw."""
+    """Wait for the record to move, a second at most, draw, and rest."""
     before = following.version
     await following.until(lambda: following.version != before, REDRAW_S)
     live.update(screen(following, names), refresh=True)
+    await following.until(lambda: False, REST_S)
 
 
 def screen(following: Following, names: Mapping[str, str]) -> Group:
