@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from tests.bench import calls, latency, models, open_studies, stat_first, transport
+from tests.bench import at_once, calls, latency, models, open_studies, stat_first, transport
 from tests.bench.table import Section, write
 
 TRANSPORT_NOTES = (
@@ -32,6 +32,7 @@ SECTIONS: dict[str, Callable[[bool], Section]] = {
     "transport": transport_section,
     "latency": latency.stand_in,
     "whole": latency.whole,
+    "at-once": at_once.run,
     "open-studies": open_studies.run,
     "models": models.per_model,
     "calls": calls.against_a_session,

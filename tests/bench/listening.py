@@ -19,6 +19,7 @@ from streams.events.reading import ReadingAnswered
 from streams.events.telling import AlertRaised
 from streams.runtime.settings import Settings, default_home, load
 from streams.runtime.stack import services
+from streams.runtime.stack.stack import Stack
 from streams.runtime.wiring import addresses
 
 HEARD_FROM = ("triage.alerts", "triage.findings")
@@ -51,9 +52,14 @@ class Told:
 
 @dataclass(slots=True)
 class Subscriber:
-    """Plain kafka-python in a thread, as somebody outside would listen."""
+    """Plain kafka-python in a thread, as somebody outside would listen.
+
+    Attributes:
+        stack: whose record it listens to.
+    """
 
     bootstrap: str
+    stack: Stack
     _answered: dict[str, ReadingAnswered] = field(default_factory=dict)
     _alerts: dict[str, tuple[float, AlertRaised]] = field(default_factory=dict)
     _moved: threading.Condition = field(default_factory=threading.Condition)
@@ -80,6 +86,10 @@ class Subscriber:
             elif isinstance(event, ReadingAnswered):
                 self._answered.setdefault(event.study, event)
             self._moved.notify_all()
+
+    def pids(self) -> dict[str, int]:
+        """The process of each part, worker and door."""
+        return {state.name: state.pid for state in self.stack.states if state.pid is not None}
 
     def wait_for(self, studies: set[str], timeout_s: float) -> None:
         """Return when each of the studies has alerted and its answer was seen, or the time is over."""
@@ -129,7 +139,7 @@ def listening(
         with _environment(wanted):
             settings = load()
             stack = services.start(settings, lambda text: print(f"  {text}", flush=True))
-        subscriber = Subscriber(addresses(settings).kafka)
+        subscriber = Subscriber(addresses(settings).kafka, stack)
         thread = threading.Thread(target=subscriber.listen, name="subscriber", daemon=True)
         try:
             thread.start()

@@ -21,6 +21,7 @@ import psutil
 from streams.adapters.contract_files import ModelFolder, read_models
 from streams.adapters.dicom_pixels import DicomPixels
 from streams.adapters.object_folder import ObjectFolder
+from streams.adapters.policy_files import read_policies
 from streams.adapters.triton_server import TritonServer
 from streams.contract import Needs
 from streams.events.manifest import Manifest, encode_manifest
@@ -34,6 +35,7 @@ from streams.phantom.texture import SOFT
 from streams.phantom.writing import generator_digest, write_case
 from streams.runtime.inference.preparing import Preparing
 from streams.runtime.inference.reader import Reader
+from streams.runtime.inference.reports import Reports
 from streams.runtime.parts.digests import is_whole, make_whole
 from streams.runtime.settings import default_home, shipped
 from tests.bench.table import Section
@@ -44,11 +46,11 @@ LONG_CHEST = 300
 CHOSEN = re.compile(r'"(\w+) runs by ([^"]+)"')
 MIB = 1 << 20
 NOTES = (
-    "A phantom that the model's contract takes is read from stored files to the answer: decoding, geometry, tensors",
-    "(pixels), Triton (model), meaning and mask (the rest). Median of the runs after one as a warm-up. `processors` is",
-    "the time that reader, decoders and model computed, which other work on the machine leaves alone. Peak memory is",
-    "resident, of the reader with its decoders, and of the model's process in Triton. `runs by` is what the backend",
-    "chose when it loaded the model, with the processor times by which it chose.",
+    "A phantom that the model's contract takes is read from stored files to the answer: decoding, geometry, quality,",
+    "tensors (pixels), Triton (model), meaning and mask (the rest). Median of the runs after one as a warm-up.",
+    "`processors` is the time that reader, decoders and model computed, which other work on the machine leaves alone.",
+    "Peak memory is resident, of the reader with its decoders, and of the model's process in Triton. `runs by` is what",
+    "the backend chose when it loaded the model, with the processor times by which it chose.",
 )
 
 
@@ -196,7 +198,8 @@ async def _read(
     stub = stub_of(running.process.pid, name)
     taken: list[Run] = []
     async with DicomPixels(objects) as pixels, TritonServer(running.address, models) as server:
-        reader = Reader(objects, Preparing(objects, pixels), server, models, time.monotonic)
+        preparing = Preparing(objects, pixels, Reports(read_policies(shipped("deploy/policies"), models).quality))
+        reader = Reader(objects, preparing, server, models, time.monotonic)
         for _ in range(runs + 1):
             us = [psutil.Process(), *psutil.Process().children(recursive=False)]
             ours = [p for p in us if p.pid != running.process.pid]

@@ -23,6 +23,7 @@ from streams.runtime.inference.preparing import Preparing
 from streams.runtime.inference.reader import Reader
 from streams.runtime.inference.turns import RightOfWay
 from streams.runtime.settings import YIELD_S, shipped
+from tests.bench.behind_chest import CHEST_MODEL, NOTE, Asked, behind_a_chest
 from tests.bench.models import painted, triton_with
 from tests.bench.table import Section, ms, quantile
 from tests.support.reading_files import series_in
@@ -175,12 +176,13 @@ def _write(case: Case, folder: Path) -> None:
 
 
 def write_models(models: Path) -> Path:
-    """The shipped head model and the slow one."""
+    """The shipped models of heads and chests, and the slow one."""
     (models / MODEL / "1").mkdir(parents=True)
     (models / MODEL / "contract.toml").write_text(CONTRACT)
     (models / MODEL / "config.pbtxt").write_text(CONFIG)
     (models / MODEL / "1" / "model.py").write_text(CODE % {"seconds": PART_S})
-    (models / "ich_ct").symlink_to(shipped("triton_models") / "ich_ct")
+    for name in ("ich_ct", CHEST_MODEL):
+        (models / name).symlink_to(shipped("triton_models") / name)
     return models
 
 
@@ -193,14 +195,16 @@ def run(quick: bool) -> Section:
         with triton_with(models) as running:
             desk = Desk(running.address, read_models(models), objects, Path(name) / "right-of-way", YIELD_S)
             told = asyncio.run(_told(desk, asked, 2 if quick else 8))
+            heads = Asked(asked[0], *((2, 2) if quick else (5, 6)))
+            real = asyncio.run(behind_a_chest(running.address, desk.models, objects, heads, Path(name) / "chest-way"))
     alone = quantile([seconds for seconds, _ in told["nobody else"]], 0.5)
     return Section(
         name="stat-first",
         title="A stat head while both cores read chests",
         goal=f"it waits behind at most one part of a reading (here {PART_S:g} s).",
         columns=("", "p50", "longest", "over alone, p50", "parts beside it"),
-        rows=tuple(_row(what, heads, alone) for what, heads in told.items()),
-        notes=NOTES,
+        rows=(*(_row(what, heads, alone) for what, heads in told.items()), *real),
+        notes=(*NOTES, *NOTE),
     )
 
 
