@@ -23,8 +23,8 @@ setup: $(VENV)/ready ## make the environment and fetch Kafka and Triton (once; c
 demo: $(VENV)/ready ## the main job on the real parts: ARGS=--once ends after the table
 	@$(BIN)/wetread demo $(ARGS)
 
-test: setup ## all tests, on the real parts too
-	@$(BIN)/pytest $(ARGS)
+test: setup ## all tests, on the real parts too; ARGS=tests/unit/growth for some, as pytest takes them
+	@$(BIN)/python -m tests.side_by_side $(ARGS)
 
 check: $(VENV)/ready ## the one definition of clean: style, types, imports, contract, structure, fast tests
 	@$(BIN)/ruff format --check --quiet .

@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.kafka_and_redis import RealPart, real_parts
 
 if TYPE_CHECKING:
     from tests.support.whole_stack import WholeStack
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+"""No test is timed: other work may share the machine, the other half of the tests among it."""
 
 
 @pytest.fixture(scope="session")
