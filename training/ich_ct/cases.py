@@ -19,12 +19,12 @@ from heads import RealHead, ge_head, thin_head  # noqa: E402
 from insertions import inserted, skull_of  # noqa: E402
 from judge import left_out_calls  # noqa: E402
 from keeping import kept  # noqa: E402
-from net import PLAIN_READER, Reader, nets_of  # noqa: E402
+from net import MASK_LATER, PLAIN_READER, Reader, nets_of  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from phantom_trials import made, planned  # noqa: E402
 from scipy.special import expit  # noqa: E402
 from scores import Drawn, Read, Scored, by_onnx, ct_ich_cases, lone_cases, slabs_and_labels  # noqa: E402
-from train import fold_of, pair_of  # noqa: E402
+from train import fold_of, unseen_net  # noqa: E402
 from trials import VolumeRow, volumes  # noqa: E402
 
 from streams.phantom.bleeds import Order  # noqa: E402
@@ -65,14 +65,14 @@ def picture(number: int) -> Picture:
     tensor, _ = slabs_and_labels(number)
     reader = Reader(nets_of(weights_for(number)), PLAIN_READER).eval()
     with torch.inference_mode():
-        lone, masks, _ = reader.seen(torch.from_numpy(tensor))
-    top = int(lone.argmax())
-    return Picture(grey=tensor[top, 1], found=np.kron(masks[top].numpy() > 0, np.ones((2, 2))) > 0)
+        scores, masks, _ = reader.seen(torch.from_numpy(tensor))
+    top = int(scores[:, 0].argmax())
+    return Picture(grey=tensor[top, 1], found=np.kron(masks[top].numpy() > MASK_LATER, np.ones((2, 2))) > 0)
 
 
 def weights_for(number: int) -> list[Path]:
     """Of the nets that never saw this patient."""
-    return pair_of(_folds()[number])
+    return [unseen_net(_folds()[number])]
 
 
 @cache

@@ -22,17 +22,17 @@ PLAIN = Context()
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a patient's unseen nets say: lone slice scores, mm2 inside the skull; and which slices show a bleed."""
+    """What a patient's unseen net says: slabs' scores `[n, 3]`, mm2 inside the skull; which slices show a bleed."""
 
-    lone: NDArray[np.float32]
+    scores: NDArray[np.float32]
     inside: NDArray[np.float32]
     bleeds: NDArray[np.bool_]
     fold: int
 
 
 def of_slices(seen: Seen) -> Floats:
-    """Features of each slice `[n, 6]`."""
-    return slice_features(torch.from_numpy(seen.lone), torch.from_numpy(seen.inside)).numpy().astype(np.float64)
+    """Features of each slice `[n, 8]`."""
+    return slice_features(torch.from_numpy(seen.scores), torch.from_numpy(seen.inside)).numpy().astype(np.float64)
 
 
 def slice_scores(seen: Seen, context: Context) -> Floats:

@@ -12,10 +12,10 @@ import torch
 from net import Context, Reader, nets_of
 from numpy.typing import NDArray
 from pool import RUNS
-from train import HALVES, pair_of
+from train import FOLDS, unseen_net
 
 FOLDER = Path(__file__).parents[2] / "triton_models" / "ich_ct"
-SHIPPED = [path for fold in range(HALVES) for path in pair_of(fold)]
+SHIPPED = [unseen_net(fold) for fold in range(FOLDS)]
 OUTPUTS = ["SLICE_LOGIT", "MASK", "STUDY_LOGIT"]
 OPSET = 17  # the oldest ONNX Runtime met is that of Triton's 24.10 container
 IR_VERSION = 8

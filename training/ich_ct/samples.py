@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from net import GREY_PER_HU, LEVEL_HU, LOWEST_HU, usual_shift
 from numpy.typing import NDArray
 from pool import RUNS, kept_at, triplets
 from scipy import ndimage
@@ -15,8 +16,9 @@ from torch.nn import functional
 CROP = (slice(8, 184), slice(16, 176))  # the head with room for turning; the net takes any multiple of 16
 SHARES = {"bleed": 3, "painted": 4, "normal": 4, "phantom": 1}
 SURE, SUSPECTED = 0.25, 0.05  # the teacher's chance from which a pixel is blood, and under which it is none
-ALONE = 0.1  # so many samples are given as their own neighbours: lone slices, ends of stacks
+ALONE = 0.15  # so many samples are given as their own neighbours: lone slices, ends of stacks
 HARD = 0.5  # so many of the normal slabs are drawn by how much like a bleed they looked last
+LEVEL = (LEVEL_HU - LOWEST_HU) * GREY_PER_HU / 127.5 - 1  # the brain's usual grey, as the net gets it
 BATCH = sum(SHARES.values())
 
 
@@ -38,7 +40,21 @@ def patient_of(number: int) -> Patient:
         with np.load(path) as masks:
             taught = masks["chance"]
     with np.load(RUNS / f"head_{number:03d}.npz") as kept:
-        return Patient(kept["tensor"], kept["labels"].any(axis=1), kept["image"], kept["mask"], taught)
+        tensor, image = _levelled(kept["tensor"], kept["image"])
+        return Patient(tensor, kept["labels"].any(axis=1), image, kept["mask"], taught)
+
+
+def _levelled(tensor: NDArray[np.uint8], image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """A head as the net will see it, and what was painted on its slabs by the same shift."""
+    shift = usual_shift(torch.from_numpy(tensor))
+    out = []
+    for given in (tensor, image):
+        grey = given.copy()
+        moved = np.clip(np.rint(grey[:, :3] + float(shift)), 1, 254).astype(np.uint8)
+        plain = (grey[:, :3] > 0) & (grey[:, :3] < 255)
+        grey[:, :3] = np.where(plain, moved, grey[:, :3])
+        out.append(grey)
+    return out[0], out[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,8 @@ class Draw:
         self._phantoms: dict[str, NDArray[np.uint8]] = {}
         if (RUNS / "phantoms.npz").exists():
             self._phantoms = dict(np.load(RUNS / "phantoms.npz"))
+            image, _ = _levelled(self._phantoms["image"], self._phantoms["image"][:1])
+            self._phantoms["image"] = image
 
     def batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Images -1..1, masks, pixel weights, labels; augmented."""
@@ -143,28 +161,80 @@ def _flipped(planes: NDArray[np.generic], flip: bool) -> NDArray[np.generic]:
 
 
 def augmented(image: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Level, contrast, shading, grain, sharpness; turn, scale, shift. Then the crop."""
+    """As other scanners might have seen it, then turned, scaled, shifted and cropped."""
+    image, maps = placed(image, maps)
+    rows, columns = CROP
+    half = (slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2))
+    return as_scanned(image[:, :, rows, columns]), maps[:, :, half[0], half[1]]
+
+
+def _each(n: int, low: float, high: float, odds: float = 1.0) -> Tensor:
+    """A number for each sample, `[n, 1, 1, 1]`, uniform; 0 for those that chance leaves out."""
+    return torch.empty(n, 1, 1, 1).uniform_(low, high) * (torch.rand(n, 1, 1, 1) < odds)
+
+
+def _smooth(x: Tensor) -> Tensor:
+    """Weights 1, 2, 1 along both axes; some times as fast on a CPU as a pooling of the same size."""
+    for axis in (2, 3):
+        n = x.shape[axis]
+        wide = torch.cat([x.narrow(axis, 0, 1), x, x.narrow(axis, n - 1, 1)], axis)
+        x = wide.narrow(axis, 0, n).add(wide.narrow(axis, 2, n)).mul_(0.25).add_(x, alpha=0.5)
+    return x
+
+
+def _some(n: int, odds: float) -> Tensor:
+    return torch.nonzero(torch.rand(n) < odds)[:, 0]
+
+
+def as_scanned(image: Tensor) -> Tensor:
+    """Slab thickness, bone that spills over, hardened beams, level, contrast, grain, kernel, the mask's rim."""
     n = len(image)
+    grey, inside = image[:, :3].clone(), image[:, 3:].clone()
+    blank = grey <= -0.999
+    some = _some(n, 0.3)
+    thick = _each(len(some), 0, 0.25)
+    part = grey[some]
+    grey[some, 1:2] = (1 - 2 * thick) * part[:, 1:2] + thick * (part[:, :1] + part[:, 2:])
+    some = _some(n, 0.5)
+    bone = (grey[some] > 0.96).float()
+    wide = _larger(functional.avg_pool2d(functional.avg_pool2d(bone, 8), 3, 1, 1), grey)
+    grey[some] += _smooth(bone) * _each(len(some), 0, 3.0) + wide * _each(len(some), -0.1, 0.4, 0.7)
+    grey = (grey - LEVEL) * _each(n, 0.85, 1.18) + LEVEL + _each(n, -0.08, 0.08)
+    for cells, amount in ((4, 0.03), (10, 0.02)):
+        grey += _larger(torch.randn(n, 1, cells, cells) * _each(n, 0, amount), grey)
+    some = _some(n, 0.4)
+    grey[some] += _larger(torch.randn(len(some), 3, 96, 96) * _each(len(some), 0, 0.12), grey)
+    grey += torch.randn(grey.shape) * _each(n, 0, 0.13)
+    grey += (grey - _smooth(grey)) * _each(n, -1.0, 1.2)
+    some = _some(n, 0.2)
+    grey[some] += (_smooth(_smooth(_smooth(grey[some]))) - grey[some]) * _each(len(some), 0, 1)
+    grey = torch.where(blank, torch.full_like(grey, -1), grey.clamp(-1, 1))
+    some = _some(n, 0.3)
+    inside[some] = _jittered(inside[some])
+    return torch.cat([grey, inside], 1)
 
-    def within(low: float, high: float) -> Tensor:
-        return torch.empty(n, 1, 1, 1).uniform_(low, high)
 
-    grey = (image[:, :3] + within(-0.08, 0.08)) * within(0.88, 1.12)
-    grey = grey + functional.interpolate(
-        torch.randn(n, 1, 4, 4) * 0.025, size=192, mode="bilinear", align_corners=False
-    )
-    grey = grey + torch.randn(n, 3, 192, 192) * within(0, 0.11)
-    soft = functional.avg_pool2d(grey, 3, 1, 1)
-    grey = grey + (grey - soft) * within(-0.9, 0.8)
-    image = torch.cat([grey.clamp(-1, 1), image[:, 3:]], 1)
-    turn, scale = torch.empty(n).uniform_(-0.35, 0.35), torch.empty(n).uniform_(0.87, 1.15)
+def _larger(x: Tensor, like: Tensor) -> Tensor:
+    return functional.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
+
+
+def _jittered(inside: Tensor) -> Tensor:
+    """The inside of the skull, wider or narrower by 2 mm."""
+    coarse = inside[:, :, ::2, ::2]
+    wider = functional.max_pool2d(coarse, 3, 1, 1)
+    tight = -functional.max_pool2d(-coarse, 3, 1, 1)
+    either = torch.where(torch.rand(len(inside), 1, 1, 1) < 0.4, wider, tight)
+    return either.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
+def placed(image: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Turned, scaled, shifted."""
+    n = len(image)
+    turn, scale = torch.empty(n).uniform_(-0.35, 0.35), torch.empty(n).uniform_(0.84, 1.18)
     shift_y, shift_x = torch.empty(n).uniform_(-0.06, 0.06), torch.empty(n).uniform_(-0.06, 0.06)
     sine, cosine = scale * torch.sin(turn), scale * torch.cos(turn)
     grid = torch.stack([torch.stack([cosine, -sine, shift_x], 1), torch.stack([sine, cosine, shift_y], 1)], 1)
     flow = functional.affine_grid(grid, list(image.shape), align_corners=False)
     image = functional.grid_sample(image + 1, flow, align_corners=False) - 1
     flow = functional.affine_grid(grid, list(maps.shape), align_corners=False)
-    maps = functional.grid_sample(maps, flow, mode="nearest", align_corners=False)
-    rows, columns = CROP
-    half = (slice(rows.start // 2, rows.stop // 2), slice(columns.start // 2, columns.stop // 2))
-    return image[:, :, rows, columns], maps[:, :, half[0], half[1]]
+    return image, functional.grid_sample(maps, flow, mode="nearest", align_corners=False)

@@ -21,7 +21,7 @@ from keeping import kept
 from net import PLAIN_READER, Reader, nets_of
 from numpy.typing import NDArray
 from pool import RUNS
-from train import FOLDS, fold_of, pair_of
+from train import FOLDS, fold_of, unseen_net
 
 from streams.reading.tensors import HeadSlabs, NoAnatomy, head_slabs
 
@@ -79,14 +79,14 @@ def by_onnx() -> Read:
 
 
 def seen_by_unseen() -> dict[int, Seen]:
-    """Per CT-ICH patient what the nets say that never saw the patient: the fold's and the half's it began with."""
+    """Per CT-ICH patient what the net says that never saw the patient."""
     folds = fold_of(patients())
     out: dict[int, Seen] = {}
     for fold in range(FOLDS):
-        weights = pair_of(fold)
-        reader = Reader(nets_of(weights), PLAIN_READER).eval()
+        weights = unseen_net(fold)
+        reader = Reader(nets_of([weights]), PLAIN_READER).eval()
         for number in (n for n, f in folds.items() if f == fold):
-            out[number] = _kept(number, fold, reader, max(w.stat().st_mtime for w in weights))
+            out[number] = _kept(number, fold, reader, weights.stat().st_mtime)
     return dict(sorted(out.items()))
 
 
@@ -96,10 +96,10 @@ def _kept(number: int, fold: int, reader: Reader, since: float) -> Seen:
     if not path.exists() or path.stat().st_mtime < since:
         tensor, labels = slabs_and_labels(number)
         with torch.inference_mode():
-            lone, _, inside = (t.numpy() for t in reader.seen(torch.from_numpy(tensor)))
-        np.savez(path, lone=lone, inside=inside, labels=labels)
+            scores, masks, inside = (t.numpy() for t in reader.seen(torch.from_numpy(tensor)))
+        np.savez(path, scores=scores, inside=inside, labels=labels, masks=masks.astype(np.float16))
     with np.load(path) as found:
-        return Seen(found["lone"], found["inside"], found["labels"].any(1), fold)
+        return Seen(found["scores"], found["inside"], found["labels"].any(1), fold)
 
 
 def slabs_and_labels(number: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -113,7 +113,7 @@ def ct_ich_cases() -> list[Scored]:
 
     Where the nets of the folds are not here (runs/ is not committed), as unseen.json has kept it.
     """
-    if all((RUNS / f"fold{fold}.pt").exists() for fold in range(FOLDS)):
+    if all(unseen_net(fold).exists() for fold in range(FOLDS)):
         seen = seen_by_unseen()
         rows = {
             f"{number:03d}": [
