@@ -122,11 +122,14 @@ class FolderDoor:
     def _image(self, path: Path, top: Path) -> tuple[Note, str | None]:
         """What is owed for a file, and why it is none to be read."""
         content, why = _content(path)
-        content = stored_form(content)
         try:
+            content = stored_form(content)
             read_header(content, self.pseudonyms)
         except NotDicom as error:
             why = why or str(error)
+        except Exception as error:  # one file must never stop all that come after it
+            log.exception("the header of a file")
+            why = why or f"its header cannot be read ({type(error).__name__})"
         members = self._sets.setdefault(top, _Set())
         digest = self.objects.put(content)
         return Note(kind="instance", at=datetime.now(UTC), association=members.association, digest=digest), why

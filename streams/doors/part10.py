@@ -10,6 +10,7 @@ from typing import BinaryIO
 from pydicom.filereader import data_element_generator
 
 from streams.errors import NotDicom
+from streams.events.identifiers import UID_LONGEST
 
 PREAMBLE_BYTES = 128
 MAGIC = b"DICM"
@@ -94,8 +95,11 @@ def wrap(dataset: bytes | memoryview, *, sop_class: str, sop_instance: str, tran
 
 
 def respelled(content: bytes, meta: Meta) -> bytes:
-    """A file with our own preamble and meta group, so that it is one object however it came; as is without UIDs."""
-    if not (meta.sop_class and meta.sop_instance and meta.transfer_syntax):
+    """A file with our own preamble and meta group, so that it is one object however it came.
+
+    As it came where it lacks a UID, or has one that is longer than any (PS3.5 9.1).
+    """
+    if not all(0 < len(uid) <= UID_LONGEST for uid in (meta.sop_class, meta.sop_instance, meta.transfer_syntax)):
         return content
     return wrap(
         content[meta.start :],

@@ -194,3 +194,18 @@ def test_what_vanishes_is_forgotten(trial):
     (trial.inbox / "2").unlink()
     assert trial.look(STABLE_S) == []
     assert trial.door._seen == {}
+
+
+def test_one_file_that_nobody_thought_of_stops_none_that_come_after_it(trial, monkeypatch):
+    """Whatever reading it raises: it is refused with its kind, its bytes are owed, and the next one is taken."""
+
+    def broken(content, names):
+        raise RuntimeError("of a kind that no rule knows")
+
+    monkeypatch.setattr(folder, "read_header", broken)
+    trial.put("a.dcm")
+    trial.look()
+    (note,) = trial.look(STABLE_S)
+    assert trial.objects.get(note.digest)
+    (why,) = [path.read_text() for path in (trial.inbox / "refused").glob("*.why.txt")]
+    assert why == "its header cannot be read (RuntimeError)\n"
