@@ -76,6 +76,7 @@ class WindowMachine(Counted):
     def _work(self, event: Given):
         async def work(_held: Held) -> None:
             assert event.state == "waiting", "an event was started twice, or after it was dropped"
+            assert event.lane == "urgent" or not self._waiting("urgent"), "an urgent event waits, a routine one began"
             event.state = "running"
             try:
                 await event.end
@@ -92,6 +93,11 @@ class WindowMachine(Counted):
 
     def _of(self, state: str, lane: str | None = None) -> list[Given]:
         return [e for e in self.given if e.state == state and lane in (None, e.lane)]
+
+    def _waiting(self, lane: str) -> list[Given]:
+        """Those that wait in the window, not before it."""
+        outside = self.pending[lane][0] if lane in self.pending else None
+        return [e for e in self._of("waiting", lane) if e is not outside]
 
     def _unended(self, lane: str) -> list[Given]:
         return [e for e in self.given if e.lane == lane and e.state in ("waiting", "running", "broken")]
@@ -227,13 +233,9 @@ class WindowMachine(Counted):
     def nothing_waits_that_could_run(self) -> None:
         """Room, a free key, nothing broken, nothing urgent waiting: then it runs."""
         for lane in LANES if self.is_open else ():
-            waits = self.pending.get(lane, (None,))[0]
-            waiting = [e for e in self._of("waiting", lane) if e is not waits]
             running = self._of("running", lane)
-            held_back = lane == "routine" and any(
-                e is not self.pending.get("urgent", (None,))[0] for e in self._of("waiting", "urgent")
-            )
-            free = [e for e in waiting if e.key not in {r.key for r in running}]
+            held_back = lane == "routine" and self._waiting("urgent")
+            free = [e for e in self._waiting(lane) if e.key not in {r.key for r in running}]
             if len(running) < RUNNING and not held_back and lane not in self.broken:
                 assert not free
 
