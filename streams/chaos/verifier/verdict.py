@@ -9,6 +9,7 @@ from streams.chaos.verifier.checks import (
     belonging,
     canaries,
     contents,
+    effects,
     envelopes,
     heard,
     mixing,
@@ -26,8 +27,8 @@ from streams.chaos.verifier.violations import Violation, broken
 
 Check = Callable[[History], Iterator[Violation]]
 MODULES = (
-    stored, belonging, outcomes, alerts, contents, order, mixing, waits, worklist, heard, why, setaside, envelopes,
-    canaries, shapes,
+    stored, belonging, outcomes, alerts, contents, order, effects, mixing, waits, worklist, heard, why, setaside,
+    envelopes, canaries, shapes,
 )  # fmt: skip
 CHECKS: Mapping[str, Check] = {module.NAME: module.check for module in MODULES}
 LAWS: Mapping[str, str] = {module.NAME: (module.__doc__ or "").splitlines()[0] for module in MODULES}

@@ -138,6 +138,18 @@ def answer_what_nobody_asked(rows):
     amend(row, reading="5c1de3f0-5a0c-5f0f-9a53-6d1f0a7e2b11")
 
 
+def route_on_one_topic_only(rows):
+    rows.topics[STUDIES].remove(rows.find(STUDIES, "StudyRouted", PLAIN))
+
+
+def leave_an_alert_open(rows):
+    rows.drop(ALERTS, "AlertClosed", READ)
+
+
+def measure_in_vain(rows):
+    rows.drop("triage.measurements", "MeasurementMade")
+
+
 def swap_an_instance(rows):
     amend(rows.find(FINDINGS, "FindingMade", PLAIN), key_instances=[uid(2, 1, 4)])
 
@@ -287,6 +299,7 @@ BENT = {
         assemble_backwards, find_twice, find_without_a_cause, close_before_raising, reopen_what_is_read,
         answer_what_nobody_asked,
     ),
+    "effects": (route_on_one_topic_only, leave_an_alert_open, measure_in_vain),
     "mixing": (swap_an_instance, swap_answers, answer_of_an_earlier_revision, swap_patients),
     "waits": (wait_too_long, not_hasten, forget_an_order, hide_a_failure),
     "worklist": (forget_a_place, keep_what_is_read, move_a_place),
