@@ -1,4 +1,4 @@
-"""The films of mini-MIAS in the frame, by woman, with masks guessed from grey and tissue class, kept in runs/."""
+"""The films of mini-MIAS in the frame, by woman, with guessed masks, kept in runs/."""
 
 from __future__ import annotations
 
@@ -9,23 +9,18 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from guess import guessed
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
-from streams.reading.breast.frames import Frame, depth_of, frame_of
+from streams.reading.breast.frames import Frame, frame_of
 from streams.reading.breast.muscle import muscle_of
 from streams.reading.breast.outline import breast_of
 
 DATA = Path(os.environ.get("WETREAD_DATA", "../shared/data"))  # noqa: TID251  # a script, not the product
 RUNS = Path(__file__).parent / "runs"
 CLASSES = "FGD"
-SHARES = {"F": (0.005, 0.09), "G": (0.08, 0.34), "D": (0.28, 0.85)}
-"""What share of the breast is dense at least and at most by class: the quartiles of hand thresholding by BI-RADS
-class overlap as much (Martin 2006: medians 6, 15, 51 and 78 %); MIAS' letters say no more than this."""
 FOLDS = 4
-SMOOTH = 1.3
-"""Sigma in pixels of the frame: a hand draws no single strand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +56,6 @@ def film_of(row: dict[str, str]) -> Film:
     muscle = muscle_of(grey, frame.inside)
     dense = guessed(grey, frame.inside, muscle, row["tissue"])
     return Film(row["film"], int(row["pair"]), row["tissue"], grey, frame.inside, muscle, dense)
-
-
-def guessed(
-    grey: NDArray[np.float32], inside: NDArray[np.bool_], muscle: NDArray[np.bool_], tissue: str
-) -> NDArray[np.bool_]:
-    """Dense tissue by the threshold that parts the breast's greys best (Otsu) within the class's shares."""
-    breast = inside & ~ndimage.binary_dilation(muscle, iterations=3)
-    even = _evened(grey, breast, depth_of(inside))
-    weight = ndimage.gaussian_filter(breast.astype(np.float32), SMOOTH) + 1e-6
-    even = ndimage.gaussian_filter(even * breast, SMOOTH) / weight
-    values = np.sort(even[breast])
-    low, high = SHARES[tissue]
-    count = values.size
-    cuts = np.unique(np.linspace(count * (1 - high), count * (1 - low), 60).astype(int).clip(1, count - 1))
-    sums = np.cumsum(values)
-    below, above = sums[cuts - 1] / cuts, (sums[-1] - sums[cuts - 1]) / (count - cuts)
-    between = cuts * (count - cuts) * (above - below) ** 2
-    cut = values[cuts[int(np.argmax(between))]]
-    return np.asarray((even >= cut) & breast)
-
-
-def _evened(grey: NDArray[np.float32], breast: NDArray[np.bool_], depth: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Grey with the breast's thinning towards the skin taken out: the 15th percentile of each depth stands for fat."""
-    edges = np.linspace(0, 1, 13)
-    place = np.digitize(depth, edges[1:-1])
-    fat = np.full(12, np.nan)
-    for k in range(12):
-        here = grey[breast & (place == k)]
-        if here.size > 60:
-            fat[k] = np.percentile(here, 15)
-    known = np.flatnonzero(~np.isnan(fat))
-    fat = np.maximum.accumulate(np.interp(np.arange(12), known, fat[known]))
-    plateau = float(np.median(fat[4:]))
-    fat = np.minimum(fat, plateau)
-    curve = np.interp(depth, (edges[:-1] + edges[1:]) / 2, fat)
-    return np.asarray(grey + (plateau - curve), np.float32)
 
 
 def fold_of() -> dict[int, int]:

@@ -33,6 +33,7 @@ class BreastNet(nn.Module):
         self.down3 = nn.Sequential(block(b, c, 3, 2), block(c, c))
         self.down4 = nn.Sequential(block(c, d, 3, 2), block(d, d), block(d, d))
         self.side4, self.side3, self.side2 = block(d, c, 1), block(c, b, 1), block(b, a, 1)
+        self.whole = nn.Linear(d, c)
         self.up3, self.up2, self.up1 = block(c, c), block(b, b), block(2 * a, a)
         self.out = nn.Conv2d(a, 2, 1)
         self.grade = nn.Sequential(nn.Dropout(0.3), nn.Linear(d + 1, 1))
@@ -45,12 +46,12 @@ class BreastNet(nn.Module):
         b = self.down2(a)
         c = self.down3(b)
         d = self.down4(c)
-        y = self.up3(_wider(self.side4(d)) + c)
+        inside = nn.functional.avg_pool2d((x[:, 3:4] > 0).float(), 16)
+        pooled = (d * inside).sum((2, 3)) / (inside.sum((2, 3)) + 1e-3)
+        y = self.up3(_wider(self.side4(d)) + c + self.whole(pooled)[:, :, None, None])
         y = self.up2(_wider(self.side3(y)) + b)
         y = self.up1(torch.cat([_wider(self.side2(y)), a], 1))
         masks = self.out(y)
-        inside = nn.functional.avg_pool2d((x[:, 3:4] > 0).float(), 16)
-        pooled = (d * inside).sum((2, 3)) / (inside.sum((2, 3)) + 1e-3)
         looks = self.grade(torch.cat([pooled, 5 * share(masks, x)[:, None]], 1))
         return masks, looks - self.cuts
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from films import CLASSES, Film
+from guess import outlined
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from streams.phantom.breast import machine_of, mammogram, woman_of
 from streams.reading.breast.frames import HEIGHT, WIDTH, channels_of, frame_of
 from streams.reading.breast.outline import Breast
+from streams.reading.breast.rule import off_muscle
 
 Plane = NDArray[np.float32]
 Bits = NDArray[np.bool_]
@@ -52,7 +54,8 @@ def phantom_scene(seed: int) -> Scene:
     frame = frame_of(breast)
     masks = [_framed(bits, frame.scale) & frame.inside for bits in (made.muscle, made.dense)]
     grey = frame.channels[0].astype(np.float32) / 255
-    return Scene(grey, frame.inside, masks[0], masks[1], NO_CLASS, bool(seed % 2))
+    dense = outlined(masks[1]) & off_muscle(frame.inside, masks[0])
+    return Scene(grey, frame.inside, masks[0], dense, NO_CLASS, bool(seed % 2))
 
 
 def painted(film: Film, other: Scene, rng: np.random.Generator) -> Scene:
@@ -64,7 +67,8 @@ def painted(film: Film, other: Scene, rng: np.random.Generator) -> Scene:
     inner = 1 + 0.35 * ndimage.gaussian_filter(rng.standard_normal(laid.shape), 5) * 15
     rise = float(rng.uniform(0.15, 0.5)) * np.clip(inner, 0.4, 1.6)
     grey = film.grey + np.asarray(soft * rise, np.float32) * (0.4 + 0.6 * film.grey)
-    return Scene(np.asarray(grey, np.float32), film.inside, film.muscle, laid | film.dense, NO_CLASS, True)
+    dense = outlined(laid | film.dense) & breast
+    return Scene(np.asarray(grey, np.float32), film.inside, film.muscle, dense, NO_CLASS, True)
 
 
 def drawn(scene: Scene, rng: np.random.Generator) -> Sample:
@@ -95,7 +99,7 @@ def _moved(scene: Scene, rng: np.random.Generator) -> Scene:
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     if flip:
         y = (rows - top) * grow - 1 - y
-    squeeze = float(np.exp(rng.normal(0, 0.06)))
+    squeeze = float(np.exp(rng.normal(-0.06, 0.1)))  # some sets of films were stored at another aspect
     at = (top + (y + turn * x) / grow, (x / squeeze) / grow)
 
     def of(plane: NDArray[np.generic], order: int) -> Plane:
@@ -107,16 +111,16 @@ def _moved(scene: Scene, rng: np.random.Generator) -> Scene:
 
 def _other_greys(grey: Plane, inside: Bits, rng: np.random.Generator) -> Plane:
     """Another machine's scale: gamma, shoulder, a skin lifted or not, grain, sharpness."""
-    out = np.clip(grey, 0, None) ** float(np.exp(rng.normal(0, 0.3)))
-    bend = float(rng.uniform(0.05, 2.0))
+    out = np.clip(grey, 0, None) ** float(np.exp(rng.normal(0, 0.18)))
+    bend = float(rng.uniform(0.05, 1.0))
     out = np.tanh(bend * out) / np.tanh(bend)
     if rng.random() < 0.4:
         depth = np.clip(ndimage.distance_transform_edt(np.pad(inside, 1, mode="edge"))[1:-1, 1:-1] / 30, 0, 1)
         out = out + float(rng.uniform(-0.1, 0.35)) * (1 - depth) * inside
     if rng.random() < 0.5:
         soft = ndimage.gaussian_filter(out, float(rng.uniform(0.6, 3.0)))
-        out = out + (out - soft) * float(rng.uniform(-0.8, 1.5))
-    out = out + rng.standard_normal(out.shape) * float(rng.uniform(0, 0.02))
+        out = out + (out - soft) * float(rng.uniform(-0.6, 0.8))
+    out = out + rng.standard_normal(out.shape) * float(rng.uniform(0, 0.012))
     return np.asarray(np.clip(out, 0, None) * inside, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Trains one net for each fold of women, on all others; the nets together are what is shipped."""
+"""Trains one net on phantoms and from it one for each fold of women, on all others; their mean is what is shipped."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from samples import NO_CLASS, Sample, drawn, painted, phantom_scene, scene_of
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-STEPS, BATCH = 620, 8
+FIRST_STEPS, STEPS, BATCH = 250, 420, 8
 RATE, DECAY, WARM = 4e-3, 3e-2, 40
 PHANTOMS = 160
-OF_FILM, OF_FATTY = 4, 5
-"""Samples drawn of each film, and painted ones of each fatty film."""
+OF_PHANTOM, OF_FILM, OF_FATTY = 3, 4, 3
+"""Samples drawn of each phantom and film, and painted ones of each fatty film."""
 
 
 def pool(seed: int = 11) -> tuple[list[Sample], list[int]]:
     """All samples and the woman each belongs to (-1: a phantom), the same for every fold."""
     rng = np.random.default_rng(seed)
     scenes = [phantom_scene(20_000 + k) for k in range(PHANTOMS)]
-    made = [(drawn(scene, rng), -1) for scene in scenes for _ in range(2)]
+    made = [(drawn(scene, rng), -1) for scene in scenes for _ in range(OF_PHANTOM)]
     oblique = [scene for scene in scenes if scene.oblique]
     for film in films():
         made += [(drawn(scene_of(film), rng), film.woman) for _ in range(OF_FILM)]
@@ -67,11 +67,12 @@ def follow(average: nn.Module, net: nn.Module, step: int) -> None:
             slow.copy_(fast)
 
 
-def train(samples: list[Sample], steps: int, seed: int) -> BreastNet:
-    """The averaged net after `steps` batches of these samples."""
+def train(samples: list[Sample], steps: int, seed: int, first: BreastNet | None = None) -> BreastNet:
+    """The averaged net after `steps` batches of these samples, from the first net's weights where there is one."""
     torch.manual_seed(seed)
     rng = np.random.default_rng((seed, 12))
-    net = BreastNet().to(memory_format=torch.channels_last)
+    net = BreastNet() if first is None else copy.deepcopy(first).train()
+    net = net.to(memory_format=torch.channels_last)
     average = copy.deepcopy(net).eval()
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
     start, history = time.monotonic(), []
@@ -110,9 +111,10 @@ def main() -> None:
     samples, women = pool()
     print(f"{len(samples)} samples in {time.monotonic() - start:.0f} s", flush=True)
     folds = fold_of()
+    first = train([s for s, w in zip(samples, women, strict=True) if w < 0], FIRST_STEPS, 90)
     for fold in options.folds:
         kept = [s for s, woman in zip(samples, women, strict=True) if folds.get(woman, -1) != fold]
-        net = train(kept, options.steps, fold)
+        net = train(kept, options.steps, fold, first)
         torch.save(net.state_dict(), RUNS / f"fold{fold}.pt")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logit
 from scipy.stats import norm
 
 from streams.contract import Answer, Option
@@ -16,12 +17,20 @@ from streams.errors import ReadingBroken
 from streams.events.reading import Grade, Quantity
 from streams.reading.answers import Answered
 from streams.reading.breast.exam import MASK_CELL, BreastViews, Framed
+from streams.reading.breast.muscle import muscle_of, wedge_of
+from streams.reading.breast.rule import CUT, off_muscle, score_of
 from streams.reading.masks import Mask, encode_mask
 from streams.reading.views import Views
 
 GRADES = ("A", "B", "C", "D")
 SCREENING = ("CC", "MLO")
 PERCENT = 100.0
+MUSCLE = 0.5
+"""From which a pixel's probability is muscle."""
+HALF = 0.5
+"""Of a mask's cell that lies inside, and more: the cell does."""
+STEEP = 1.5
+"""Logits to one point of the rule's score."""
 SURE = 1e-4
 """A probability nearer than this to 0 or 1 is none that a percent density gives."""
 
@@ -34,11 +43,13 @@ class Rules:
         cuts: percent density between A, B, C and D.
         spread: how blurred the cuts are (a standard deviation).
         interval: half of the 95 % interval of an exam's percent density.
+        by_rule: weight of `rule.score_of` beside the net's logit, 0 to 1, in images for which the rule holds.
     """
 
     cuts: tuple[float, float, float]
     spread: float
     interval: float
+    by_rule: float = 0.0
 
 
 def rules_of(options: Mapping[str, Option]) -> Rules:
@@ -47,9 +58,9 @@ def rules_of(options: Mapping[str, Option]) -> Rules:
     Raises:
         ValueError: one is missing, unknown or cannot be; the sentence says which.
     """
-    unknown = sorted(set(options) - {"cuts", "spread", "interval"})
+    unknown = sorted(set(options) - {"cuts", "spread", "interval", "by_rule"})
     if unknown:
-        raise ValueError(f"breast_density knows no option {unknown[0]}; it takes cuts, spread and interval")
+        raise ValueError(f"breast_density knows no option {unknown[0]}; it takes cuts, spread, interval and by_rule")
     cuts, spread, interval = (options.get(name) for name in ("cuts", "spread", "interval"))
     if not isinstance(cuts, tuple | list) or len(cuts) != len(GRADES) - 1:
         raise ValueError("cuts takes three percentages: between A and B, B and C, C and D")
@@ -58,27 +69,45 @@ def rules_of(options: Mapping[str, Option]) -> Rules:
         raise ValueError("cuts takes three ascending percentages from 0 to 100")
     if not (isinstance(spread, float | int) and spread > 0 and isinstance(interval, float | int) and interval > 0):
         raise ValueError("spread and interval take more than 0 points of percent")
-    return Rules((numbers[0], numbers[1], numbers[2]), float(spread), float(interval))
+    by_rule = options.get("by_rule", 0.0)
+    if not (isinstance(by_rule, float | int) and 0 <= by_rule <= 1):
+        raise ValueError("by_rule takes a weight from 0 to 1")
+    return Rules((numbers[0], numbers[1], numbers[2]), float(spread), float(interval), float(by_rule))
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One view: percent of the breast off the muscle that is dense, and the dense mask `[128, 96]`."""
+    """One view: percent of the breast off the muscle that is dense, and the masks of dense and muscle `[128, 96]`."""
 
     framed: Framed
     percent: float
     dense: NDArray[np.bool_]
+    muscle: NDArray[np.bool_]
 
 
 def percent_density(
-    framed: Framed, dense: NDArray[np.float32], muscle: NDArray[np.float32], threshold: float
+    framed: Framed, dense: NDArray[np.float32], muscle: NDArray[np.float32], threshold: float, by_rule: float = 0.0
 ) -> Measured:
     """Of one view; dense and muscle are probabilities `[128, 96]`, the muscle counts in oblique views only."""
-    inside = framed.frame.inside.reshape(dense.shape[0], MASK_CELL, dense.shape[1], MASK_CELL).mean((1, 3)) > 0.5
+    whole = framed.frame.inside
+    inside = _halved(whole) > HALF
+    edge, wedge = np.zeros_like(whole), np.zeros_like(inside)
     if framed.view.position != "CC":
-        inside = inside & (muscle < 0.5)
-    marked = (dense >= threshold) & inside
-    return Measured(framed, 100.0 * float(marked.sum()) / max(1.0, float(inside.sum())), marked)
+        edge = muscle_of(framed.shade, whole)
+        wedge = wedge_of((muscle >= MUSCLE) | (_halved(edge) > HALF), inside)
+    breast = inside & ~wedge
+    said = logit(np.clip(dense, SURE, 1 - SURE))
+    score = score_of(framed.shade, whole, off_muscle(whole, edge))
+    if score.holds:
+        said = (1 - by_rule) * said + by_rule * STEEP * (_halved(score.plane) - CUT)
+    marked = (said >= logit(threshold)) & breast
+    return Measured(framed, PERCENT * float(marked.sum()) / max(1.0, float(breast.sum())), marked, wedge)
+
+
+def _halved(plane: NDArray[Any]) -> NDArray[np.float32]:
+    """Means of the frame's pixels on the grid of the net's masks."""
+    rows, columns = (size // MASK_CELL for size in plane.shape)
+    return np.asarray(plane.reshape(rows, MASK_CELL, columns, MASK_CELL).mean((1, 3)), np.float32)
 
 
 def grades_of(percent: float, cuts: Sequence[float], spread: float) -> tuple[Grade, ...]:
@@ -102,12 +131,12 @@ def breast_density(answer: Answer, outputs: Mapping[str, NDArray[Any]], exam: Br
     for mask in masks:
         if mask.shape != (count, *shape):
             raise ReadingBroken(f"The model gave masks of the shape {mask.shape} for {count} views.")
+    rules = rules_of(answer.options)
     views = [
-        percent_density(framed, dense, muscle, answer.mask_threshold)
+        percent_density(framed, dense, muscle, answer.mask_threshold, rules.by_rule)
         for framed, dense, muscle in zip(exam.framed, *masks, strict=True)
     ]
     percent = max(_by_breast(views).values())
-    rules = rules_of(answer.options)
     grades = grades_of(percent, rules.cuts, rules.spread)
     dense = float(np.clip(grades[2].probability + grades[3].probability, SURE, 1 - SURE))
     shown = sorted(views, key=lambda v: (-v.percent, v.framed.view.instance))

@@ -24,6 +24,11 @@ class Framed:
     breast: Breast
     frame: Frame
 
+    @property
+    def shade(self) -> NDArray[np.float32]:
+        """Grey from 0 (air) to 1, `[256, 192]`."""
+        return np.asarray(self.frame.channels[0], np.float32) / np.float32(255)
+
     def to_source(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """A mask over the frame's half grid `[128, 96]` as one on the view's pixels `[rows, columns]`."""
         rows, columns = self.breast.shape

@@ -22,6 +22,8 @@ FEWEST_ROWS = 12
 """Of the border, every second row counted."""
 DRIFT = 7
 """Pixels by which the border may leave the straight line."""
+HIGHEST = 1 / 3
+"""Of the mask's rows: the muscle begins in this upper part or it is none."""
 
 
 def muscle_of(shade: Picture, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -38,6 +40,24 @@ def muscle_of(shade: Picture, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     border = _bent(step, line)
     columns = np.arange(inside.shape[1])
     return np.asarray((columns[None, :] < border[:, None]) & inside)
+
+
+def wedge_of(marked: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The muscle as a net marked it, made whole: its largest part from above, all between it and the chest wall too.
+
+    The muscle widens upwards, so a row reaches as far as any below it; folds and film edges in it leave no holes.
+    Both are bool `[rows, columns]`.
+    """
+    parts, count = ndimage.label(marked)
+    first = round(HIGHEST * marked.shape[0])
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    high = np.setdiff1d(parts[:first], [0])
+    if high.size == 0:
+        return np.zeros_like(marked)
+    muscle = parts == high[np.argmax(sizes[high])]
+    ends = np.where(muscle.any(axis=1), muscle.shape[1] - muscle[:, ::-1].argmax(axis=1), 0)
+    reach = np.maximum.accumulate(ends[::-1])[::-1]
+    return np.asarray((np.arange(muscle.shape[1])[None, :] < reach[:, None]) & inside)
 
 
 def _step(smooth: Picture, inside: NDArray[np.bool_]) -> Picture:

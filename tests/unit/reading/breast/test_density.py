@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from streams.contract import Answer, Tensors
 from streams.errors import ReadingBroken
 from streams.phantom.breast import Machine, Mammogram, mammogram, woman_of
-from streams.reading.breast.density import GRADES, breast_density, grades_of, rules_of
+from streams.reading.breast import rule
+from streams.reading.breast.density import GRADES, breast_density, grades_of, percent_density, rules_of
 from streams.reading.breast.exam import BreastViews, breast_views
 from streams.reading.breast.frames import HEIGHT, WIDTH
 from streams.reading.functions import TENSORS
@@ -92,6 +93,20 @@ def test_the_mask_lies_on_the_dense_tissue_of_the_stored_image(made):
         assert 2 * (bits & wanted).sum() / (bits.sum() + wanted.sum()) > 0.85
 
 
+def test_the_rule_speaks_only_for_images_of_its_kind(made, monkeypatch):
+    """At weight 1 the net's dense mask does not count where the rule holds; in a coarser image the net alone does."""
+    exam = breast_views(exam_of({("L", "CC"): made["L", "CC"]}))
+    (framed,) = exam.framed
+    nothing, muscle = np.zeros((2, HEIGHT // 2, WIDTH // 2), np.float32)
+    percents = {}
+    for texture in (0.0, 1.0):
+        monkeypatch.setattr(rule, "MOST_TEXTURE", texture)
+        both = [percent_density(framed, dense, muscle, 0.5, 1.0).percent for dense in (nothing, nothing + 1)]
+        percents[texture] = both
+    assert percents[0.0] == [0, 100]
+    assert percents[1.0][0] == percents[1.0][1] > 10
+
+
 def test_missing_views_and_implants_are_told(made):
     one = {("R", "CC"): made["R", "CC"]}
     exam = breast_views(Views(views=(*exam_of(one).views, view(made["L", "CC"], "CC", "L", implant=True))))
@@ -134,6 +149,7 @@ def test_more_percent_never_means_a_lower_grade(one: float, other: float):
         ({"cuts": (30.0, 10.0, 65.0), "spread": 8.0, "interval": 12.0}, "ascending"),
         ({"cuts": (10.0, 30.0, 65.0), "spread": 0.0, "interval": 12.0}, "more than 0"),
         ({"cut": 1.0}, "no option cut"),
+        ({"cuts": (10.0, 30.0, 65.0), "spread": 8.0, "interval": 12.0, "by_rule": 1.5}, "weight from 0 to 1"),
     ],
 )
 def test_options_that_cannot_be(options, sentence):

@@ -7,7 +7,7 @@ import pytest
 
 from streams.phantom.breast import Machine, mammogram, woman_of
 from streams.reading.breast.frames import frame_of
-from streams.reading.breast.muscle import muscle_of
+from streams.reading.breast.muscle import muscle_of, wedge_of
 from streams.reading.breast.outline import breast_of
 
 PLAIN = Machine(label=False)
@@ -32,3 +32,20 @@ def test_an_even_breast_has_no_muscle():
     inside = np.zeros((256, 192), np.bool_)
     inside[:, :120] = True
     assert not muscle_of(inside.astype(np.float32) * np.float32(0.5), inside).any()
+
+
+def test_a_marked_muscle_is_made_whole():
+    """A hole at its top and one at the wall are filled; a spot in the breast and a part that begins low are none."""
+    inside = np.zeros((128, 96), np.bool_)
+    inside[:, :60] = True
+    rows, columns = np.mgrid[:128, :96]
+    muscle = (columns < 30 - rows * 0.4) & inside
+    marked = muscle.copy()
+    marked[:8, 5:40] = False
+    marked[20:26, :4] = False
+    marked[100:108, 20:40] = True
+    assert (wedge_of(marked, inside) >= muscle)[8:].all()
+    assert 2 * (wedge_of(marked, inside) & muscle).sum() / (wedge_of(marked, inside).sum() + muscle.sum()) > 0.95
+    low = np.zeros_like(marked)
+    low[90:110, :20] = True
+    assert not wedge_of(low, inside).any()
