@@ -7,7 +7,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 
-from streams.faults.protections import Protection
+from streams.faults.protections import Protection, all_on
 
 Partition = tuple[str, int]
 """Topic and partition."""
@@ -26,13 +26,13 @@ class Lane:
     @property
     def low_end(self) -> int:
         """Every offset below it is finished."""
-        if not Protection.CAPPED_COMMIT.on and self.highest >= 0:
+        if not (all_on() or Protection.CAPPED_COMMIT.on) and self.highest >= 0:
             return self.highest + 1
         return next(iter(self.offsets), self.last + 1)
 
     def mark_after(self, offset: int) -> int:
         """The low end as it is once `offset` is finished too."""
-        if not Protection.CAPPED_COMMIT.on:
+        if not (all_on() or Protection.CAPPED_COMMIT.on):
             return max(self.highest, offset) + 1
         for other, finished in self.offsets.items():
             if not finished and other != offset:
@@ -129,7 +129,7 @@ class Window:
             lane = self._lanes[partition] = Lane()
         lane.offsets[offset] = False
         lane.last = offset
-        if not Protection.WINDOW.on:
+        if not (all_on() or Protection.WINDOW.on):
             lane.finish(offset)
             key = (partition, offset)
         self._line_up(Held(partition, offset, key, work, lane))
