@@ -40,7 +40,7 @@ EVERYTHING = (*(t.name for t in TOPICS), *RETRY.values(), DEADLETTERS)
 AGENTS = ("orders", "intake", "triage", "growth")
 SENT_WITHIN_S, QUIET_WITHIN_S, LOOK_EVERY_S = 180.0, 420.0, 1.0
 BAD_FILES_EVERY_S = 20.0
-STORIES = 4
+STORIES = 2
 LOOKS = 3
 """So often in a row nothing moves."""
 SHORT_MINUTES = 3.0
