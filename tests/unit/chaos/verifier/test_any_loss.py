@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from streams.chaos.verifier.loading import load
 from streams.chaos.verifier.verdict import violations
-from tests.support.histories import a_day, amend, body, set_head
+from tests.support.histories import a_day
+from tests.support.history_rows import amend, body, set_head
 
 day = cache(a_day)
 RELIED_ON = (

@@ -13,7 +13,8 @@ from streams.chaos.verifier.__main__ import BROKEN, KEPT, UNUSABLE, main
 from streams.chaos.verifier.loading import HistoryUnreadable, load
 from streams.chaos.verifier.printing import SHOWN
 from streams.chaos.verifier.verdict import CHECKS, violations
-from tests.support.histories import a_day, uid
+from tests.support.histories import a_day
+from tests.support.history_rows import uid
 
 day = cache(a_day)
 

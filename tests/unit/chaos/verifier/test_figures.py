@@ -12,7 +12,8 @@ from streams.chaos.verifier.figures import figures, spread
 from streams.chaos.verifier.loading import load
 from streams.chaos.verifier.silence import Silences
 from streams.chaos.verifier.verdict import violations
-from tests.support.histories import a_day, amend, set_head, uid
+from tests.support.histories import a_day
+from tests.support.history_rows import amend, set_head, uid
 from tests.support.studies import at
 
 day = cache(a_day)
