@@ -1,4 +1,4 @@
-"""What `make evidence` takes: marks and sizes of every scan, by the net that never saw it (kept by judge.py)."""
+"""What `make evidence` takes: marks and sizes of every scan, by the nets that never saw it (kept by judge.py)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import judged, pairs, platt, pooled
+from figures import judged, pairs, platt
 from judge import MASKS, volume_of
 from pool import scan_of
 from scipy.special import expit, logit
 
-from streams.phantom.chest import Nodule, chest_with_nodules, free_places, nodule_frame
-from streams.phantom.head import Scan as Scanned
-from streams.phantom.texture import STANDARD
-from streams.reading.planes import Axes
-from streams.reading.volume import Volume
 from training.evidence.cases import (
     Agreement,
     Case,
@@ -147,23 +142,15 @@ def masks() -> Iterator[MaskPair]:
 
 
 def subjects() -> Iterable[Subject]:
-    """A real scan with nodules that readers agree on, and a generated one with and without nodules."""
+    """A real scan with nodules that readers agree on."""
     scan = scan_of("LIDC-IDRI-0013")
     yield Subject(name="LIDC-IDRI-0013", source=volume_of(scan.hu, scan), label=True)
-    frame = nodule_frame(2.5)
-    some = tuple(Nodule(place, size) for place, size in zip(free_places(31, 3), (7.0, 10.0, 16.0), strict=True))
-    for name, nodules in (("phantom with three nodules", some), ("phantom without", ())):
-        hu = chest_with_nodules(31, nodules, frame, Scanned(STANDARD, 14.0, 31))
-        source = Volume(
-            hu=np.rint(hu).astype(np.int16), spacing_mm=frame.spacing, positions_mm=np.asarray(frame.z), tilt_deg=0,
-            instances=tuple(f"1.{k}" for k in range(len(hu))), axes=Axes(),
-        )  # fmt: skip
-        yield Subject(name=name, source=source, label=bool(nodules))
 
 
 def evidence() -> Evidence:
     """All that the nodule model is judged by."""
-    rounds, readings = pooled(), judged()
+    readings = judged()
+    rounds = [r for r in readings if r["inserted"]]
     ab = platt(rounds)
     least = float((logit(threshold()) - ab[1]) / ab[0])
     return Evidence(

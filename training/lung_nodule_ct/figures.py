@@ -1,4 +1,4 @@
-"""Figures: calibration, threshold and FROC of the pool, sizes and real nodules of what judge.py kept; figures.json."""
+"""Figures of what judge.py kept: calibration, threshold, FROC, sizes, real nodules; figures.json."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from judge import JUDGED, LEAST_LOGIT
-from net import Reader, kept
 from numpy.typing import NDArray
-from scans import RUNS, SERIES
+from scans import RUNS
 from scipy.optimize import minimize
 from scipy.special import expit, logit
-from train import pool_of
 
 CONTRACT = Path(__file__).parents[2] / "triton_models/lung_nodule_ct/contract.toml"
 SHOWN_MM = 4.0  # shorter marks are not told (the contract's least_mm)
@@ -27,6 +24,8 @@ STRATA = {
     "solid, 6 mm and more, free": lambda t: t["kind"] == "solid" and t["size"] >= 6 and t["stratum"] == "free",
     "solid, 6 mm and more, at the wall": lambda t: t["kind"] == "solid" and t["size"] >= 6 and t["stratum"] == "wall",
     "solid, 6 mm and more, on a vessel": lambda t: t["kind"] == "solid" and t["size"] >= 6 and t["stratum"] == "vessel",
+    "solid, 6 mm and more, half of it in air": lambda t: t["kind"] == "solid" and t["size"] >= 6 and t["shown"] >= 0.5,
+    "solid, 4 to 6 mm, half of it in air": lambda t: t["kind"] == "solid" and 4 <= t["size"] < 6 and t["shown"] >= 0.5,
 }
 
 
@@ -37,34 +36,6 @@ def judged() -> list[dict[str, Any]]:
     out = [json.loads(path.read_text()) for path in sorted(JUDGED.glob("*.json"))]
     for reading in out:
         reading["marks"] = [m for m in reading["marks"] if m["diameter"] >= SHOWN_MM]
-    return out
-
-
-def pooled() -> list[dict[str, Any]]:
-    """The pool's rounds, each scan's candidates scored by the nets that never saw the scan.
-
-    A nodule of which no candidate was made is among the truths and cannot be found; of several candidates on one the
-    best counts. False candidates are not merged with their neighbours here, as the product does: there are fewer.
-    """
-    out = []
-    pool = pool_of()
-    scores = np.zeros(len(pool.label))
-    for name in SERIES:
-        own = pool.scan == name
-        with torch.no_grad():
-            scores[own] = Reader(kept(RUNS / f"net-{name}.pt")).eval()(torch.from_numpy(pool.measures[own])).numpy()
-    first = 0
-    for path in sorted((RUNS / "pool").glob("*.npz")):
-        with np.load(path) as held:
-            label, nodule, truths = held["label"], held["nodule"], json.loads(str(held["truth"]))
-        logits = scores[first : first + len(label)]
-        first += len(label)
-        best = {int(n): float(logits[nodule == n].max()) for n in set(nodule[label == 1].tolist())}
-        marks = [{"logit": float(v), "lesion": None} for v in logits[label == 0]]
-        marks += [{"logit": v, "lesion": n} for n, v in best.items()]
-        for truth in truths:
-            truth["counts"] = True
-        out.append({"name": path.stem.rpartition("-")[0], "inserted": True, "truths": truths, "marks": marks})
     return out
 
 
@@ -207,9 +178,18 @@ def real(readings: list[dict[str, Any]], least: float) -> list[dict[str, Any]]:
     return out
 
 
+def by_scan(readings: list[dict[str, Any]], least: float) -> dict[str, float]:
+    """False marks of each scan, mean over its readings."""
+    false: dict[str, list[int]] = {}
+    for r in readings:
+        false.setdefault(r["name"], []).append(sum(m["lesion"] is None and m["logit"] >= least for m in r["marks"]))
+    return {name: round(float(np.mean(counts)), 2) for name, counts in false.items()}
+
+
 def main() -> None:
     """Writes figures.json and calibration.json; says the lowest threshold that does."""
-    rounds, readings = pooled(), judged()
+    readings = judged()
+    rounds = [r for r in readings if r["inserted"]]
     a, b = platt(rounds)
     threshold = float(tomllib.loads(CONTRACT.read_text())["finding"]["threshold"])
     least = float((logit(threshold) - b) / a)
@@ -231,6 +211,7 @@ def main() -> None:
         ),
         "found_at_threshold": {name: found(rounds, least, wanted) for name, wanted in STRATA.items()},
         "froc": froc,
+        "false_by_scan": by_scan(readings, least),
         "sizes": sizes(readings, least),
         "interval": {"share_slope": span, "holds": held},
         "textures": textures(readings, least),

@@ -105,9 +105,8 @@ def _signed(plane: NDArray[np.bool_], mm: float) -> NDArray[np.float64]:
     return np.asarray(np.where(plane, 0.5 - inner, outer - 0.5) * mm)
 
 
-def look_of(rng: np.random.Generator, margin: int, size: float) -> Look:
-    """A random look: four of six solid, one part-solid, one ground glass; below 6 mm all are solid."""
-    kinds = ["solid", "solid", "solid", "solid", "part-solid", "ground-glass"]
+def look_of(rng: np.random.Generator, margin: int, size: float, kinds: tuple[str, ...]) -> Look:
+    """A random look of one of the kinds; below 6 mm all are solid."""
     kind = str(rng.choice(kinds)) if size >= 6 else "solid"
     hu = float(np.clip(rng.normal(20, 35), -90, 120)) if rng.random() < 0.92 else float(rng.uniform(200, 600))
     edge = float(rng.uniform(0.3, 0.9)) + 0.4 * (5 - margin)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import time
 from typing import Any
 
 import numpy as np
 import torch
+from insert import Shape
 from net import Reader, kept
 from numpy.typing import NDArray
-from pool import Places, Scan, Truth, places_of, put_in, scan_of
+from pool import Places, Scan, Truth, places_of, put_in, scan_of, shapes_of
 from scans import RUNS, SERIES, data_folder
 from truth import Nodule as Drawn
-from truth import Outline, outlines
 from truth import nodules as drawn_in
+from truth import outlines
 
 from streams.contract import Tensors
 from streams.reading.lung.lungs import find_lungs
@@ -25,7 +27,7 @@ from streams.reading.volume import Volume
 
 JUDGED = RUNS / "judged"
 MASKS = RUNS / "judged_masks"
-ROUNDS = 1  # of insertions into each scan, of seeds that the pool has not
+ROUNDS = 2  # of insertions into each scan, of seeds that the pool has not
 FIRST_SEED = 500_000
 LEAST_LOGIT = 0.0
 COUNTED_MM = 6.0  # a real nodule counts from this diameter, and from so many readers
@@ -40,22 +42,24 @@ def volume_of(hu: NDArray[np.int16], scan: Scan) -> Volume:
     )  # fmt: skip
 
 
-def unseen_shapes() -> list[Outline]:
-    """A fifth of the outlines of patients whose scans have slices of over 2.5 to 3 mm: the pool holds none of them."""
-    drawn = outlines("s.slice_thickness > 2.5 and s.slice_thickness <= 3.0 and a.id % 5 = 0")
-    return [o for o in drawn if o.patient not in SERIES and len(o.z_mm) >= 4 and 4 <= o.diameter_mm <= 36]
+def unseen_shapes() -> list[Shape]:
+    """Half of the outlines of patients whose scans have slices of over 2.5 to 3 mm: the pool holds none of them."""
+    target = RUNS / "shapes-unseen.pkl"
+    if not target.exists():
+        drawn = outlines("s.slice_thickness > 2.5 and s.slice_thickness <= 3.0 and a.id % 2 = 0")
+        target.write_bytes(pickle.dumps(shapes_of([o for o in drawn if o.patient not in SERIES])))
+    return list(pickle.loads(target.read_bytes()))
 
 
 def read(net: Reader, volume: Volume) -> tuple[list[Nodule], dict[str, float]]:
-    """All marks above the least logit, and the seconds it took."""
-    start = time.monotonic()
+    """All marks above the least logit, and the seconds of this process that it took."""
+    start = time.process_time()
     prepared = lung_patches(volume, Tensors(function="lung_patches", inputs={}, outputs={}))
-    made = time.monotonic()
-    with torch.no_grad():
-        logits = net(torch.from_numpy(prepared.measures)).numpy().astype(np.float64)
-    said = time.monotonic()
+    made = time.process_time()
+    logits = net.logits(prepared.measures)
+    said = time.process_time()
     found = nodules(prepared, volume, logits, LEAST_LOGIT)
-    return found, {"tensors": made - start, "net": said - made, "answer": time.monotonic() - said}
+    return found, {"tensors": made - start, "net": said - made, "answer": time.process_time() - said}
 
 
 def told(nodule: Nodule, lesion: int | None) -> dict[str, Any]:
@@ -110,7 +114,7 @@ def inserted_truths(made: list[Truth], scan: Scan) -> list[dict[str, Any]]:
     """The insertions, which count, and the real ones beside them, which do not."""
     out: list[dict[str, Any]] = [
         {"centre": t.centre.tolist(), "size": t.size, "counts": True, "kind": t.kind, "stratum": t.stratum,
-         "volume": t.volume, "diameter": t.diameter, "perpendicular": t.perpendicular}
+         "volume": t.volume, "diameter": t.diameter, "perpendicular": t.perpendicular, "shown": t.shown}
         for t in made
     ]  # fmt: skip
     return out + [{"centre": c.tolist(), "size": s + 4, "counts": False} for c, s in scan.known]
@@ -145,12 +149,12 @@ def keep_masks(name: str, scan: Scan, found: list[Nodule], marks: list[dict[str,
         np.savez_compressed(target, found=own[box], truth=truth[box], spacing=spacing, group=np.asarray(name))
 
 
-def judge(name: str, net: Reader, rounds: range, bank: list[Outline]) -> None:
+def judge(name: str, net: Reader, rounds: range, bank: list[Shape]) -> None:
     """Reads a scan as it is and with insertions, and keeps what was marked."""
     scan = scan_of(name)
     lungs = find_lungs(scan.hu, scan.axes)
     assert lungs is not None
-    places: Places = places_of(lungs)
+    places: Places = places_of(lungs, scan)
     for number in rounds:
         target = JUDGED / f"{name}-{'real' if number < 0 else number}.json"
         if target.exists():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from streams.reading.lung.features import COUNT
+from streams.reading.lung.rays import COUNT
 
-HIDDEN = (48, 24)
-FURTHEST = 5.0  # deviations: what lies further out says no more
+HIDDEN = (64, 32)
+FURTHEST = 4.0  # deviations: what lies further out says no more
 
 
 class NoduleNet(nn.Module):
@@ -47,6 +49,11 @@ class Reader(nn.Module):
     def forward(self, measures: Tensor) -> Tensor:
         """LOGIT `[n]`."""
         return torch.stack([net(measures) for net in self.nets]).mean(0) * self.slope + self.shift
+
+    def logits(self, measures: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The same of an array."""
+        with torch.no_grad():
+            return self(torch.from_numpy(measures)).numpy().astype(np.float64)
 
 
 def kept(path: Path) -> list[NoduleNet]:

@@ -1,9 +1,10 @@
-"""The training pool: scans with inserted nodules, read by the product's own code up to the net's input."""
+"""The training pool: scans with inserted nodules, read by the product's own code up to the model's input."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import time
 from dataclasses import dataclass
 
@@ -14,16 +15,17 @@ from scans import RUNS, SERIES, data_folder
 from scipy import ndimage
 from truth import Outline, nodules, outlines
 
-from streams.reading.lung.candidates import Candidates, Pyramid, find_candidates, pyramid_of
+from streams.reading.lung.candidates import find_candidates, pyramid_of
 from streams.reading.lung.grid import Axes, axes_of
 from streams.reading.lung.lungs import Lungs, find_lungs
-from streams.reading.lung.patches import centre_of, cut, patch_of
+from streams.reading.lung.patches import centre_of
+from streams.reading.lung.rays import measures
 from streams.reading.lung.sizes import longest
 
-WIDE = 40  # cubes of a kept patch: 24 and room to turn and to move
 PER_ROUND = 22
 SIZES = (3.5, 32.0)  # mm, of the inserted
 APART_MM = 14.0  # between the rims of two
+AIR_HU = -500.0
 FOLDS = {  # whose shapes are inserted into a scan: of LIDC patients of even or of odd number
     "LIDC-IDRI-0001": 0,
     "LIDC-IDRI-0013": 0,
@@ -46,7 +48,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """An inserted nodule, as measured on its exact shape."""
+    """An inserted nodule, as measured on its exact shape; shown: share of it where there was air before."""
 
     centre: NDArray[np.float64]
     size: float
@@ -55,6 +57,23 @@ class Truth:
     volume: float
     diameter: float
     perpendicular: float
+    shown: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What is inserted: strata as often as they are named; kinds likewise; whether the scan itself is changed."""
+
+    strata: tuple[str, ...]
+    kinds: tuple[str, ...]
+    small: float
+    changed: bool
+
+
+USUAL = Mix(("free", "free", "wall", "vessel"), ("solid",) * 4 + ("part-solid", "ground-glass"), 0.4, changed=False)
+"""By which the model is judged."""
+HARD = Mix(("free", "wall", "vessel"), ("solid", "solid", "part-solid", "ground-glass"), 0.7, changed=True)
+"""More of what is missed, for training only; noise, kernel and spacing of the scan are changed at random."""
 
 
 def scan_of(name: str) -> Scan:
@@ -75,21 +94,29 @@ def scan_of(name: str) -> Scan:
     return Scan(name, kept["hu"], axes, spacing, known)
 
 
-def shape_bank(fold: int) -> list[Outline]:
-    """Outlines of the LIDC patients whose number is even (fold 0) or odd (fold 1), none of the scans at hand."""
-    drawn = outlines("s.slice_thickness <= 2.5 and (select count(*) from contours c where c.annotation_id = a.id) >= 4")
-    own = [o for o in drawn if o.patient not in SERIES and int(o.patient[-4:]) % 2 == fold]
-    return [o for o in own if len(o.z_mm) >= 4 and 4 <= o.diameter_mm <= 36]
+def shape_bank(fold: int) -> list[Shape]:
+    """Shapes of the LIDC patients whose number is even (fold 0) or odd (fold 1), none of the scans at hand."""
+    target = RUNS / f"shapes-{fold}.pkl"
+    if not target.exists():
+        fine = "s.slice_thickness <= 2.5 and (select count(*) from contours c where c.annotation_id = a.id) >= 4"
+        own = [o for o in outlines(fine) if o.patient not in SERIES and int(o.patient[-4:]) % 2 == fold]
+        target.write_bytes(pickle.dumps(shapes_of(own)))
+    return list(pickle.loads(target.read_bytes()))
 
 
-def _size(rng: np.random.Generator) -> float:
-    return float(np.exp(rng.uniform(np.log(SIZES[0]), np.log(SIZES[1] if rng.random() < 0.6 else 12.0))))
+def shapes_of(drawn: list[Outline]) -> list[Shape]:
+    """Smooth solids of outlines of four slices and more, 4 to 36 mm."""
+    return [shape_of(o) for o in drawn if len(o.z_mm) >= 4 and 4 <= o.diameter_mm <= 36]
 
 
-def shape_for(rng: np.random.Generator, bank: list[Outline], size: float) -> Shape:
+def _size(rng: np.random.Generator, small: float) -> float:
+    return float(np.exp(rng.uniform(np.log(SIZES[0]), np.log(SIZES[1] if rng.random() >= small else 12.0))))
+
+
+def shape_for(rng: np.random.Generator, bank: list[Shape], size: float) -> Shape:
     """A real shape of about this size: the scale stays near 1."""
-    near = [o for o in bank if 0.75 <= o.diameter_mm / max(size, 5.5) <= 1.4] or bank
-    return shape_of(near[int(rng.integers(len(near)))])
+    near = [s for s in bank if 0.75 <= s.size / max(size, 5.5) <= 1.4] or bank
+    return near[int(rng.integers(len(near)))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +125,7 @@ class Places:
 
     by_stratum: dict[str, NDArray[np.float64]]
     lungs: Lungs
+    soft: NDArray[np.int64]
 
     def inside(self, box: Box) -> NDArray[np.float32]:
         """Of each voxel of a box the share inside the closed lungs."""
@@ -107,7 +135,7 @@ class Places:
         return np.clip(depth + 0.5, 0, 1)
 
 
-def places_of(lungs: Lungs) -> Places:
+def places_of(lungs: Lungs, scan: Scan) -> Places:
     """Free lung, along the wall, on vessels."""
     depth = lungs.depth
     vessel = lungs.closed & ~lungs.air & (depth > 7)
@@ -117,21 +145,21 @@ def places_of(lungs: Lungs) -> Places:
         "vessel": vessel,
     }
     by_stratum = {name: lungs.grid.at(np.argwhere(mask).astype(np.float64)) for name, mask in where.items()}
-    return Places(by_stratum, lungs)
+    return Places(by_stratum, lungs, soft_corners(scan.hu))
 
 
 def put_in(
-    rng: np.random.Generator, scan: Scan, places: Places, bank: list[Outline]
+    rng: np.random.Generator, scan: Scan, places: Places, bank: list[Shape], mix: Mix = USUAL
 ) -> tuple[NDArray[np.int16], list[tuple[Placed, Truth]]]:
     """The scan with nodules, and each with its truth."""
-    hu, soft = scan.hu.copy(), soft_corners(scan.hu)
+    hu = scan.hu.copy()
     taken = [(middle, size / 2) for middle, size in scan.known]
     out: list[tuple[Placed, Truth]] = []
     for _ in range(12 * PER_ROUND):
         if len(out) == PER_ROUND:
             break
-        size = _size(rng)
-        stratum = str(rng.choice(["free", "free", "wall", "vessel"]))
+        size = _size(rng, mix.small)
+        stratum = str(rng.choice(mix.strata))
         spots = places.by_stratum[stratum]
         centre = spots[int(rng.integers(len(spots)))] + rng.uniform(-1.2, 1.2, 3)
         if stratum == "vessel":
@@ -140,8 +168,9 @@ def put_in(
         if any(np.linalg.norm(centre - other) < r + size / 2 + APART_MM for other, r in taken):
             continue
         shape = shape_for(rng, bank, size)
-        placed = Placed(shape, look_of(rng, shape.margin, size), centre, size / shape.size, turned(rng), stratum)
-        truth = _insert(rng, scan, hu, placed, (places, soft))
+        look = look_of(rng, shape.margin, size, mix.kinds)
+        placed = Placed(shape, look, centre, size / shape.size, turned(rng), stratum)
+        truth = _insert(rng, scan, hu, placed, places)
         if truth is not None:
             taken.append((centre, size / 2))
             out.append((placed, truth))
@@ -149,13 +178,12 @@ def put_in(
 
 
 def _insert(
-    rng: np.random.Generator, scan: Scan, hu: NDArray[np.int16], placed: Placed, of: tuple[Places, NDArray[np.int64]]
+    rng: np.random.Generator, scan: Scan, hu: NDArray[np.int16], placed: Placed, places: Places
 ) -> Truth | None:
-    places, soft = of
     box = box_round(scan.axes.all, placed.centre, placed.reach)
     kept = hu[box.index].copy()
-    shape = tuple(len(c) for c in box.centres)
-    share = inserted(hu, placed, box, noise_piece(rng, scan.hu, soft, shape)) * places.inside(box)
+    noise = noise_piece(rng, scan.hu, places.soft, kept.shape)
+    share = inserted(hu, placed, box, noise) * places.inside(box)
     volume = float(share.sum() * np.prod(box.sizes))
     ball = np.pi / 6 * placed.size**3
     if volume < 0.55 * ball:
@@ -166,7 +194,8 @@ def _insert(
     size = (6 * volume / np.pi) ** (1 / 3)
     points = np.stack(np.meshgrid(*box.centres, indexing="ij"), axis=-1)
     centre = (points * share[..., None]).sum(axis=(0, 1, 2)) / share.sum()
-    return Truth(centre, size, placed.look.kind, placed.stratum, volume, along, across)
+    shown = float((share * (kept < AIR_HU)).sum() / share.sum())
+    return Truth(centre, size, placed.look.kind, placed.stratum, volume, along, across, shown)
 
 
 def _diameters(placed: Placed, z: float, places: Places) -> tuple[float, float]:
@@ -196,38 +225,56 @@ def labels_of(
     return label, which
 
 
-def target_mask(placed: Placed, places: Places, pyramid: Pyramid, found: Candidates, which: int) -> NDArray[np.uint8]:
-    """The nodule's share of each cube of a kept patch, times 255."""
-    grid = patch_of(pyramid.grids, found, which, WIDE).grid
-    axes = (grid.axis(0), grid.axis(1), grid.axis(2))
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    box = Box((slice(0, 1),) * 3, axes, (grid.step,) * 3)  # type: ignore[arg-type]
-    width = max(grid.step, placed.look.edge_mm)
-    share = np.clip(0.5 - placed.distance(points) / width, 0, 1) * places.inside(box)
-    return np.rint(share * 255).astype(np.uint8)
+def changed(rng: np.random.Generator, hu: NDArray[np.int16], spacing: tuple[float, float, float]) -> NDArray[np.int16]:
+    """A scan as another scanner might have made it: softer, sharper, or with more noise; a third stays as it is."""
+    way = int(rng.integers(6))
+    if way >= 4:
+        return hu
+    out = hu.astype(np.float32)
+    pixel = spacing[1:]
+    if way == 0:
+        width = rng.uniform(0.4, 0.8)
+        out = ndimage.gaussian_filter(out, (0, width / pixel[0], width / pixel[1]))
+    elif way == 1:
+        out += rng.uniform(0.4, 1.0) * (out - ndimage.gaussian_filter(out, (0, 0.7 / pixel[0], 0.7 / pixel[1])))
+    else:
+        grain = rng.standard_normal(hu.shape, dtype=np.float32)
+        width = rng.uniform(0.3, 0.7)
+        grain = ndimage.gaussian_filter(grain, (0, width / pixel[0], width / pixel[1]))
+        out += np.float32(rng.uniform(10, 45)) * grain / grain.std()
+    return np.clip(np.rint(out), -1024, 3071).astype(np.int16)
 
 
-def one_round(scan: Scan, places: Places, bank: list[Outline], seed: int) -> dict[str, object]:
-    """Inserts nodules, reads the scan, keeps patches with labels and the truth."""
+def resized(rng: np.random.Generator, scan: Scan) -> Scan:
+    """The scan of a somewhat smaller or larger person, perhaps mirrored (left for right)."""
+    scale = rng.uniform(0.88, 1.12, 2)
+    spacing = (scan.spacing[0] * scale[0], scan.spacing[1] * scale[1], scan.spacing[2] * scale[1])
+    axes = axes_of(scan.hu.shape, spacing, scan.axes.z * scale[0])
+    both = np.asarray([scale[0], scale[1], scale[1]])
+    known = [(middle * both, size * float(both.max())) for middle, size in scan.known]
+    return Scan(scan.name, scan.hu, axes, spacing, known)
+
+
+def one_round(scan: Scan, places: Places, bank: list[Shape], seed: int, mix: Mix) -> dict[str, object]:
+    """Inserts nodules, reads the scan, keeps the candidates' measures with labels and the truth."""
     rng = np.random.default_rng(seed)
-    hu, made = put_in(rng, scan, places, bank)
+    hu, made = put_in(rng, scan, places, bank, mix)
+    if mix.changed:
+        hu = changed(rng, hu, scan.spacing)
     lungs = find_lungs(hu, scan.axes)
     assert lungs is not None
     pyramid = pyramid_of(hu, scan.axes, lungs)
     found = find_candidates(pyramid, lungs)
     points = centre_of(pyramid.grids, found)
     label, which = labels_of(points, [truth for _, truth in made], scan.known)
-    positive = np.flatnonzero(label == 1)
-    masks = [target_mask(made[which[k]][0], places, pyramid, found, int(k)) for k in positive]
-    kept = np.flatnonzero(label >= 0)
-    seen = len(set(which[positive].tolist()))
+    seen = len(set(which[label == 1].tolist()))
     print(f"{scan.name} {seed} {len(made)} nodules, {seen} among {len(points)} candidates", flush=True)
     return {
-        "patch": cut(pyramid, found, WIDE)[kept, 0],
-        "label": label[kept],
-        "level": found.level[kept],
-        "nodule": which[kept],
-        "mask": np.stack(masks) if masks else np.zeros((0, WIDE, WIDE, WIDE), np.uint8),
+        "measures": measures(pyramid, lungs, found).astype(np.float16),
+        "points": points.astype(np.float32),
+        "level": found.level.astype(np.int8),
+        "label": label,
+        "nodule": which.astype(np.int16),
         "truth": json.dumps([_told(truth) for _, truth in made]),
         "missed": len(made) - seen,
     }
@@ -237,35 +284,48 @@ def _told(truth: Truth) -> dict[str, object]:
     return {
         "centre": [round(float(v), 2) for v in truth.centre], "size": round(truth.size, 2), "kind": truth.kind,
         "stratum": truth.stratum, "volume": round(truth.volume, 1), "diameter": round(truth.diameter, 2),
-        "perpendicular": round(truth.perpendicular, 2),
+        "perpendicular": round(truth.perpendicular, 2), "shown": round(truth.shown, 3),
     }  # fmt: skip
 
 
 def main() -> None:
     """Makes what is missing of the pool."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=3, help="of the usual mix; twice as many of the hard one")
     parser.add_argument("--first", type=int, default=0)
     options = parser.parse_args()
     start = time.monotonic()
     banks = {fold: shape_bank(fold) for fold in (0, 1)}
     print({fold: len(bank) for fold, bank in banks.items()}, f"{time.monotonic() - start:.0f} s", flush=True)
-    settings = {}
-    for number in range(options.first, options.first + options.rounds):
+    kept: dict[str, tuple[Scan, Places]] = {}
+    for number in range(3 * options.first, 3 * (options.first + options.rounds)):
+        mix = USUAL if number % 3 == 0 else HARD
         for place, name in enumerate(SERIES):
-            target = RUNS / "pool" / f"{name}-{number}.npz"
+            target = RUNS / "pool" / f"{name}-{'usual' if mix is USUAL else 'hard'}-{number:03d}.npz"
             if target.exists():
                 continue
-            if name not in settings:
-                scan = scan_of(name)
-                lungs = find_lungs(scan.hu, scan.axes)
-                assert lungs is not None
-                settings[name] = (scan, places_of(lungs))
-            scan, places = settings[name]
+            seed = 1000 * place + number
+            scan, places = _setting(name, seed, mix, kept)
             target.parent.mkdir(exist_ok=True)
-            kept = one_round(scan, places, banks[FOLDS[name]], 1000 * place + number)
-            np.savez(target, **kept)  # type: ignore[arg-type]
+            np.savez_compressed(target, **one_round(scan, places, banks[FOLDS[name]], seed, mix))  # type: ignore[arg-type]
             print(f"{time.monotonic() - start:.0f} s", flush=True)
+
+
+def _setting(name: str, seed: int, mix: Mix, kept: dict[str, tuple[Scan, Places]]) -> tuple[Scan, Places]:
+    """A scan and where nodules can be put; of another size for the hard mix."""
+    if name not in kept:
+        scan = scan_of(name)
+        kept[name] = scan, _placing(scan)
+    if not mix.changed:
+        return kept[name]
+    scan = resized(np.random.default_rng(seed + 7), kept[name][0])
+    return scan, _placing(scan)
+
+
+def _placing(scan: Scan) -> Places:
+    lungs = find_lungs(scan.hu, scan.axes)
+    assert lungs is not None
+    return places_of(lungs, scan)
 
 
 if __name__ == "__main__":

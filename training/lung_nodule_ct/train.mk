@@ -3,9 +3,8 @@
 
 train-lung: $(VENV)/ready $(TRAIN_VENV)/ready ## train, judge and export the lung nodule model (about an hour on two cores)
 	@$(BIN)/python training/lung_nodule_ct/scans.py
-	@$(TRAIN_PYTHON) training/lung_nodule_ct/pool.py --rounds 9
-	@$(TRAIN_PYTHON) training/lung_nodule_ct/train.py --fold 0 & first=$$!; \
-	 $(TRAIN_PYTHON) training/lung_nodule_ct/train.py --fold 1 && wait $$first
+	@$(TRAIN_PYTHON) training/lung_nodule_ct/pool.py
+	@$(TRAIN_PYTHON) training/lung_nodule_ct/train.py
 	@$(TRAIN_PYTHON) training/lung_nodule_ct/judge.py
 	@$(TRAIN_PYTHON) training/lung_nodule_ct/figures.py
 	@$(TRAIN_PYTHON) training/lung_nodule_ct/export.py

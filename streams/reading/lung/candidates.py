@@ -15,8 +15,8 @@ from streams.reading.pausing import between_steps
 FINE_MM = 1.0
 LEVELS = 3
 """Grids of 1, 2 and 4 mm."""
-SIGMAS = (1.2, 1.7)
-"""Widths of the blobs sought on each grid, in cubes: balls of 4 to 6, 8 to 12 and 17 to 24 mm, and what lies around."""
+SIGMAS = ((1.2, 1.7), (1.2, 1.7), (1.2, 1.7, 2.5))
+"""Widths of the blobs sought on each grid, in cubes: balls of 4 to 6, 8 to 12 and 17 to 35 mm, and what lies around."""
 FILL_HU = -870.0
 """What stands outside of the lungs."""
 MARGIN_MM = 18.0
@@ -45,8 +45,8 @@ class Search:
 
 
 SEARCHES = (
-    Search((-950.0, -250.0), (100, 50, 20), round_first=False),
-    Search((-950.0, -450.0), (0, 40, 15), round_first=True),
+    Search((-950.0, -250.0), (1000, 650, 140), round_first=False),
+    Search((-950.0, -450.0), (0, 400, 110), round_first=True),
 )
 """Solid nodules of any size; ground glass, which vessels outshine, of some 8 mm and more."""
 
@@ -65,12 +65,15 @@ class Candidates:
 
     Attributes:
         index: cubes `[n, 3]` (z, y, x) on the grid of the blob's level.
-        level: `[n]`. strength: `[n]`, the flattest curvature.
+        level: `[n]`.
+        sigma: `[n]`, the blob's width in cubes.
+        curves: `[n, 3]`, the downward curvatures, the flattest first.
     """
 
     index: NDArray[np.int64]
     level: NDArray[np.int64]
-    strength: NDArray[np.float32]
+    sigma: NDArray[np.float32]
+    curves: NDArray[np.float32]
 
 
 def pyramid_of(hu: Hu, axes: Axes, lungs: Lungs) -> Pyramid:
@@ -89,26 +92,49 @@ def pyramid_of(hu: Hu, axes: Axes, lungs: Lungs) -> Pyramid:
 def find_candidates(pyramid: Pyramid, lungs: Lungs) -> Candidates:
     """The blobs of all levels; none: empty arrays."""
     found = [_of_level(pyramid, lungs, level) for level in range(len(pyramid.grids))]
-    levels = [np.full(len(strength), level) for level, (_, strength) in enumerate(found)]
-    index = np.concatenate([places for places, _ in found])
-    return Candidates(index, np.concatenate(levels), np.concatenate([strength for _, strength in found]))
+    levels = [np.full(len(blobs.where), level) for level, blobs in enumerate(found)]
+    return Candidates(
+        np.concatenate([blobs.where for blobs in found]),
+        np.concatenate(levels),
+        np.concatenate([blobs.sigma for blobs in found]),
+        np.concatenate([blobs.curves for blobs in found]),
+    )
 
 
-def _of_level(pyramid: Pyramid, lungs: Lungs, level: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Blobs:
+    """Blobs of one grid: cubes `[n, 3]`, widths `[n]`, curvatures `[n, 3]`."""
+
+    where: NDArray[np.int64]
+    sigma: NDArray[np.float32]
+    curves: NDArray[np.float32]
+
+    def chosen(self, which: list[int] | NDArray[np.int64]) -> Blobs:
+        """Some of them, in that order."""
+        return Blobs(self.where[which], self.sigma[which], self.curves[which])
+
+
+def _joined(parts: list[Blobs]) -> Blobs:
+    return Blobs(
+        np.concatenate([p.where for p in parts]),
+        np.concatenate([p.sigma for p in parts]),
+        np.concatenate([p.curves for p in parts]),
+    )
+
+
+def _of_level(pyramid: Pyramid, lungs: Lungs, level: int) -> Blobs:
     between_steps()
     depth = _depth(lungs, pyramid.grids[level])
-    places, strengths = np.zeros((0, 3), np.int64), np.zeros(0, np.float32)
+    taken = np.zeros(depth.shape, np.bool_)
+    parts = []
     for search in SEARCHES:
         if search.quota[level]:
-            where, strength = _searched(pyramid.hu[level], depth, search)
-            own = _apart(places, where, search.quota[level])
-            places, strengths = np.concatenate([places, where[own]]), np.concatenate([strengths, strength[own]])
-    return places, strengths
+            blobs = _searched(pyramid.hu[level], depth, search, SIGMAS[level])
+            parts.append(blobs.chosen(_apart(taken, blobs.where, search.quota[level])))
+    return _joined(parts)
 
 
-def _searched(
-    hu: NDArray[np.float32], depth: NDArray[np.float32], search: Search
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _searched(hu: NDArray[np.float32], depth: NDArray[np.float32], search: Search, sigmas: tuple[float, ...]) -> Blobs:
     """The blobs of one search on one grid, the best first."""
     low, high = search.window_hu
     seen = np.clip(hu, low, high)
@@ -116,12 +142,10 @@ def _searched(
     seen *= np.clip(depth / np.float32(OUTSIDE_MM) + 1, 0, 1)
     seen *= np.float32(1 / (high - low))
     inside = depth > -OUTSIDE_MM
-    found = [_peaks(ndimage.gaussian_filter(seen, sigma, truncate=3.0), inside, sigma) for sigma in SIGMAS]
-    where = np.concatenate([places for places, _ in found])
-    bends = np.concatenate([bend for _, bend in found])
+    found = _joined([_peaks(ndimage.gaussian_filter(seen, s, truncate=3.0), inside, s) for s in sigmas])
+    bends = found.curves
     rank = bends[:, 0] ** 2 / bends[:, 2] if search.round_first else bends[:, 0]
-    order = np.argsort(-rank, kind="stable")
-    return where[order], bends[order, 0]
+    return found.chosen(np.argsort(-rank, kind="stable"))
 
 
 def _depth(lungs: Lungs, grid: Grid) -> NDArray[np.float32]:
@@ -131,10 +155,8 @@ def _depth(lungs: Lungs, grid: Grid) -> NDArray[np.float32]:
     return resampled(np.clip(lungs.depth, -reach, reach), axes, grid)
 
 
-def _peaks(
-    smooth: NDArray[np.float32], inside: NDArray[np.bool_], sigma: float
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Local peaks of the negative Laplacian, `[n, 3]`, with their three downward curvatures, the flattest first."""
+def _peaks(smooth: NDArray[np.float32], inside: NDArray[np.bool_], sigma: float) -> Blobs:
+    """Local peaks of the negative Laplacian with their three downward curvatures, the flattest first."""
     between_steps()
     bend = _bend(smooth)
     strides = np.asarray([smooth.shape[1] * smooth.shape[2], smooth.shape[2], 1])
@@ -147,7 +169,7 @@ def _peaks(
     curves = _curvatures(smooth.ravel(), flat_at, strides) * np.float32(sigma**2)
     good = curves[:, 0] > LEAST_CURVE
     where = np.stack(np.unravel_index(flat_at[good], smooth.shape), axis=1)
-    return where, curves[good]
+    return Blobs(where, np.full(len(where), sigma, np.float32), curves[good])
 
 
 def _bend(smooth: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -179,14 +201,13 @@ def _curvatures(values: NDArray[np.float32], at: NDArray[np.int64], strides: NDA
     return np.asarray(-np.linalg.eigvalsh(hessian)[:, ::-1], dtype=np.float32)
 
 
-def _apart(taken: NDArray[np.int64], where: NDArray[np.int64], most: int) -> list[int]:
-    """The first of some places, in order, that lie apart from the taken ones and from each other."""
+def _apart(taken: NDArray[np.bool_], where: NDArray[np.int64], most: int) -> list[int]:
+    """The first of some places, in order, that lie apart from those taken before and from each other; takes them."""
     kept: list[int] = []
-    near = taken
-    for index, place in enumerate(where):
+    for index, (z, y, x) in enumerate(where.tolist()):
         if len(kept) == most:
             break
-        if not len(near) or int(np.abs(near - place).max(axis=1).min()) >= APART:
+        if not taken[z, y, x]:
             kept.append(index)
-            near = np.concatenate([near, place[None]])
+            taken[tuple(slice(max(0, at - APART + 1), at + APART) for at in (z, y, x))] = True
     return kept

@@ -21,6 +21,7 @@ GAS_HU = -975.0
 BODY_HU = -250.0
 CLOSING_MM = 11.0
 """Nodules at the wall up to about twice this wide stay inside the closed lung."""
+WIDE_MM = 20.0
 FAR_MM = 15.0
 """Beyond this from the lungs nothing is looked at."""
 LEAST_LUNG_ML = 120.0
@@ -37,6 +38,7 @@ class Lungs:
         air: what is aerated.
         closed: the same, with vessels, wall nodules and recesses closed in.
         depth: mm inside the closed lungs, negative outside.
+        wide: the same of lungs closed over more: a wider ball, rolled along the wall, cuts less off what bulges there.
         middle: x in mm that parts right from left.
         low, high: the box of the aerated lungs (z, y, x in mm).
     """
@@ -45,6 +47,7 @@ class Lungs:
     air: Mask
     closed: Mask
     depth: NDArray[np.float32]
+    wide: NDArray[np.float32]
     middle: float
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -53,6 +56,13 @@ class Lungs:
         """A point (z, y, x in mm) in the lungs' box: from the patient's right, from the front, from the foot."""
         share = np.clip((point - self.low) / np.maximum(self.high - self.low, 1.0), 0, 1)
         return float(share[2]), float(share[1]), float(share[0])
+
+    def share(self, width_mm: float) -> NDArray[np.float32]:
+        """How much of the closed lungs round each cube is no air: much of it where vessels are large."""
+        size = max(3, 2 * round(width_mm / self.grid.step / 2) + 1)
+        inside = ndimage.uniform_filter(self.closed.astype(np.float32), size)
+        tissue = ndimage.uniform_filter((self.closed & ~self.air).astype(np.float32), size)
+        return np.asarray(tissue / np.maximum(inside, np.float32(0.02)), dtype=np.float32)
 
 
 def find_lungs(hu: Hu, axes: Axes) -> Lungs | None:
@@ -68,16 +78,31 @@ def find_lungs(hu: Hu, axes: Axes) -> Lungs | None:
     between_steps()
     air = air & ~_trachea(air)
     middle = _parting(air)
-    closed, depth = np.zeros_like(air), np.full(air.shape, -FAR_MM, np.float32)
     near = _near(air)
-    for half in (slice(near[2].start, middle), slice(middle, near[2].stop)):
-        closed[(*near[:2], half)] = _closed(air[(*near[:2], half)])
-        between_steps()
-    depth[near] = _depth(closed[near]) * np.float32(grid.step)
+    closed = _both(air, near, middle, CLOSING_MM)
+    depth = _far(closed, near)
+    between_steps()
+    wide = _far(_both(air, near, middle, WIDE_MM), near)
     where = np.nonzero(air)
     box = [(np.percentile(axis, 0.2), np.percentile(axis, 99.8)) for axis in where]
     first, last = (grid.at(np.asarray([pair[k] for pair in box], dtype=np.float64)) for k in (0, 1))
-    return Lungs(grid, air, closed, depth, grid.origin[2] + grid.step * (middle - 0.5), first, last)
+    return Lungs(grid, air, closed, depth, wide, grid.origin[2] + grid.step * (middle - 0.5), first, last)
+
+
+def _both(air: Mask, near: tuple[slice, slice, slice], middle: int, closing_mm: float) -> Mask:
+    """Each lung closed by itself."""
+    closed = np.zeros_like(air)
+    for half in (slice(near[2].start, middle), slice(middle, near[2].stop)):
+        closed[(*near[:2], half)] = _closed(air[(*near[:2], half)], closing_mm)
+        between_steps()
+    return closed
+
+
+def _far(closed: Mask, near: tuple[slice, slice, slice]) -> NDArray[np.float32]:
+    """How many mm each cube lies inside the closed lungs, negative outside."""
+    depth = np.full(closed.shape, -FAR_MM, np.float32)
+    depth[near] = _depth(closed[near]) * np.float32(GRID_MM)
+    return depth
 
 
 def _lung_air(hu: NDArray[np.float32]) -> Mask | None:
@@ -167,13 +192,15 @@ def _depth(closed: Mask) -> NDArray[np.float32]:
     return np.asarray(np.where(closed, inner - 0.5, 0.5 - outer), dtype=np.float32)
 
 
-def _closed(air: Mask) -> Mask:
+def _closed(air: Mask, closing_mm: float) -> Mask:
     """Closing by distance, and what it encloses."""
     if not air.any():
         return air
-    reach = CLOSING_MM / GRID_MM
+    reach = closing_mm / GRID_MM
     wide = np.pad(air, int(reach) + 2)
     grown = ndimage.distance_transform_edt(~wide) <= reach
     shut = ndimage.distance_transform_edt(grown) > reach
     inner = tuple(slice(int(reach) + 2, -int(reach) - 2) for _ in range(3))
-    return np.asarray(shut[inner] | air)
+    shut[inner] |= air
+    labels, _ = ndimage.label(~shut)  # a mass wider than the closing is a hole of its own
+    return np.asarray((labels != labels[0, 0, 0])[inner])

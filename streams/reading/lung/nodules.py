@@ -1,13 +1,12 @@
-"""A chest CT as measured candidates for a net, and what the net says of them as nodules with their sizes."""
+"""A chest CT as measured candidates for a model, and what it says of them as nodules with their sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.special import expit
 
 from streams.contract import Answer, Option, Tensors
@@ -15,29 +14,25 @@ from streams.errors import ReadingBroken
 from streams.events.reading import Lesion
 from streams.reading.answers import KEY_INSTANCES, Answered, Outputs
 from streams.reading.lung.candidates import Candidates, find_candidates, pyramid_of
-from streams.reading.lung.features import Features, features
 from streams.reading.lung.grid import Axes, Grid, axes_of
 from streams.reading.lung.lungs import Lungs, find_lungs
-from streams.reading.lung.outlining import outline
-from streams.reading.lung.patches import SIDE, Patch, cut, hounsfield, patch_of
-from streams.reading.lung.sizes import Extent, Share, extent
+from streams.reading.lung.patches import centre_of, cut, hounsfield, patch_of
+from streams.reading.lung.pieces import Piece, best_first, grouped, piece_at
+from streams.reading.lung.rays import Measures, measures
+from streams.reading.lung.sizes import Extent, extent
 from streams.reading.masks import Mask, encode_mask
 from streams.reading.pausing import between_steps
 from streams.reading.tensors import NoAnatomy
 from streams.reading.volume import Volume
 
-MARKED = 0.5
-RIM = 2
-"""A piece this near to the edge of its patch may go on beyond it."""
-SAME = 0.6
-"""Two pieces are of one nodule where their middles are nearer than this share of the larger one's diameter."""
-SAME_MM = 2.5
-LEAST_PART = 0.79
-"""Of the diameter: half of the volume."""
 LEAST_MM = 2.0
 """A smaller ball is no nodule that a slice could show."""
-MOST_LOOKED_AT = 60
+MOST_LOOKED_AT = 120
 """So many candidates are looked at, the likeliest first."""
+CROWD, ON = 3, 0.55
+"""So many of them at most on one nodule, within so much of its diameter from its middle: a large one has dozens."""
+FINER_MM = 4.0
+"""Between a candidate at which nothing can be outlined and one of a finer grid at which it is tried again."""
 SHOWN = 0.5
 """Share of nodule from which a voxel is part of the mask."""
 KNOWN = frozenset({"threshold", "interval", "most", "least_mm"})
@@ -45,13 +40,13 @@ KNOWN = frozenset({"threshold", "interval", "most", "least_mm"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LungPatches:
-    """Candidates of a chest CT as a net's input, with the way back.
+    """Candidates of a chest CT as a model's input, with the way back.
 
-    measures: float32 `[n, COUNT]`, of the patches. patches: uint8 `[n, 1, 24, 24, 24]`, grey 0..255 = -1000..275 HU,
-        of cubes of 1, 2 or 4 mm by the candidate's level.
+    measures: float32 `[n, COUNT]`, of the candidates' rays. patches: uint8 `[n, 1, 24, 24, 24]`, grey 0..255 =
+        -1000..275 HU, of cubes of 1, 2 or 4 mm by the candidate's level.
     """
 
-    measures: Features
+    measures: Measures
     patches: NDArray[np.uint8]
     candidates: Candidates
     grids: tuple[Grid, ...]
@@ -59,7 +54,7 @@ class LungPatches:
     axes: Axes
 
     @property
-    def inputs(self) -> dict[str, Features]:
+    def inputs(self) -> dict[str, Measures]:
         """The tensors by input name."""
         return {"MEASURES": self.measures}
 
@@ -123,23 +118,10 @@ def lung_patches(volume: Volume, _tensors: Tensors) -> LungPatches:
     found = find_candidates(pyramid, lungs)
     if not len(found.index):  # the model is asked about something in any case
         middle = np.asarray([np.asarray(pyramid.grids[0].shape) // 2])
-        found = Candidates(middle, np.zeros(1, np.int64), np.zeros(1, np.float32))
-    patches = cut(pyramid, found)
+        found = Candidates(middle, np.zeros(1, np.int64), np.ones(1, np.float32), np.zeros((1, 3), np.float32))
     between_steps()
-    return LungPatches(features(patches, found.level), patches, found, pyramid.grids, lungs, axes)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Piece:
-    """What is outlined at one candidate."""
-
-    logit: float
-    level: int
-    patch: Patch
-    mask: Share
-    centre: NDArray[np.float64]
-    diameter: float
-    whole: bool
+    told = measures(pyramid, lungs, found)
+    return LungPatches(told, cut(pyramid, found), found, pyramid.grids, lungs, axes)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,11 +168,10 @@ def _checked(answer: Answer, outputs: Outputs, count: int) -> NDArray[np.float64
 
 def nodules(prepared: LungPatches, volume: Volume, logits: NDArray[np.float64], least: float) -> list[Nodule]:
     """The nodules whose logit is `least` or higher, each once, the likeliest first."""
-    order = [int(k) for k in np.argsort(-logits, kind="stable")[:MOST_LOOKED_AT] if logits[k] >= least]
-    pieces = [piece for k in order if (piece := _piece(prepared, k, float(logits[k]))) is not None]
+    pieces = _pieces(prepared, logits, least)
     out: list[Nodule] = []
-    for group in _grouped(pieces):
-        for piece in _best_first(group):
+    for group in grouped(pieces):
+        for piece in best_first(group):
             measured = extent(volume.hu, prepared.axes, piece.patch, piece.mask)
             if measured is not None and measured.ball_mm >= LEAST_MM:
                 out.append(Nodule(max(p.logit for p in group), measured))
@@ -198,57 +179,34 @@ def nodules(prepared: LungPatches, volume: Volume, logits: NDArray[np.float64], 
     return out
 
 
+def _pieces(prepared: LungPatches, logits: NDArray[np.float64], least: float) -> list[Piece]:
+    """What is outlined at the likeliest candidates, few of them on one nodule."""
+    points = centre_of(prepared.grids, prepared.candidates)
+    out: list[Piece] = []
+    left = MOST_LOOKED_AT
+    for k in np.argsort(-logits, kind="stable").tolist():
+        if not left or logits[k] < least:
+            break
+        on = sum(float(np.linalg.norm(points[k] - piece.centre)) <= ON * piece.diameter for piece in out)
+        if on < CROWD:
+            left -= 1
+            tried = (_piece(prepared, at, float(logits[k])) for at in (k, *_finer(prepared, points, k)))
+            piece = next((piece for piece in tried if piece is not None), None)
+            out += [] if piece is None else [piece]
+    return out
+
+
+def _finer(prepared: LungPatches, points: NDArray[np.float64], which: int) -> list[int]:
+    """The nearest candidate of a finer grid: what is small there may be too small for cubes of this one."""
+    finer = np.flatnonzero(prepared.candidates.level < prepared.candidates.level[which])
+    away = np.linalg.norm(points[finer] - points[which], axis=1)
+    return [int(finer[away.argmin()])] if len(finer) and away.min() <= FINER_MM else []
+
+
 def _piece(prepared: LungPatches, which: int, logit: float) -> Piece | None:
-    """What is outlined at the middle of a patch; None where nothing can be."""
-    between_steps()
-    level = int(prepared.candidates.level[which])
     patch = patch_of(prepared.grids, prepared.candidates, which)
-    share = outline(hounsfield(prepared.patches[which, 0]), _depth(prepared.lungs, patch))
-    cubes = None if share is None else np.argwhere(share >= MARKED)
-    if share is None or cubes is None or not len(cubes):
-        return None
-    diameter = float((6 * share.sum() / np.pi) ** (1 / 3)) * patch.grid.step
-    whole = bool(cubes.min() >= RIM and cubes.max() < SIDE - RIM)
-    return Piece(logit, level, patch, share, patch.grid.at(cubes.mean(axis=0)), diameter, whole)
-
-
-def _depth(lungs: Lungs, patch: Patch) -> Share:
-    """How many mm a patch's cubes lie inside the closed lungs."""
-    points = np.stack(np.meshgrid(*(patch.grid.axis(k) for k in range(3)), indexing="ij"), axis=-1)
-    at = np.moveaxis(lungs.grid.index_of(points), -1, 0)
-    return np.asarray(ndimage.map_coordinates(lungs.depth, at, order=1, mode="nearest"), dtype=np.float32)
-
-
-def _grouped(pieces: list[Piece]) -> Iterator[list[Piece]]:
-    """Pieces of one nodule together, in the order of the likeliest of each."""
-    groups: list[list[Piece]] = []
-    for piece in pieces:
-        for group in groups:
-            if any(_same(piece, other) for other in group):
-                group.append(piece)
-                break
-        else:
-            groups.append([piece])
-    yield from groups
-
-
-def _same(one: Piece, other: Piece) -> bool:
-    reach = max(SAME_MM, SAME * max(one.diameter, other.diameter))
-    return bool(np.linalg.norm(one.centre - other.centre) <= reach)
-
-
-def _best_first(group: list[Piece]) -> list[Piece]:
-    """The finest patch that shows the nodule whole comes first; where none does, the widest.
-
-    A piece with less than half of the volume of another whole one is a part of the nodule: a lobe, a solid core.
-    """
-    largest = max((p.diameter for p in group if p.whole), default=0.0)
-
-    def order(piece: Piece) -> tuple[bool, int, float]:
-        good = piece.whole and piece.diameter >= LEAST_PART * largest
-        return not good, piece.level if good else -piece.level, -piece.logit
-
-    return sorted(group, key=order)
+    level = int(prepared.candidates.level[which])
+    return piece_at(patch, hounsfield(prepared.patches[which, 0]), prepared.lungs, level, logit)
 
 
 def _lesion(number: int, nodule: Nodule, prepared: LungPatches, volume: Volume, rules: Rules) -> Lesion:

@@ -17,6 +17,8 @@ SEED = 3
 """Cubes from the middle within which the nodule's own middle is sought."""
 OPENED = 0.5
 """What is thinner than this share of the nodule's inner radius is not of it: vessels."""
+WIDER, LEAK = 0.65, 1.6
+"""The same where, opened so, it becomes so many times smaller: a large vessel is attached."""
 LEAST_RADIUS = 0.9
 """Of the ball that fits inside, in cubes: what is thinner is no nodule."""
 
@@ -39,8 +41,7 @@ def outline(hu: Share, depth: Share) -> Share | None:
     labels, _ = ndimage.label(held)
     if not labels[seed]:
         return None
-    own = labels == labels[seed]
-    opened = _opened(own, seed)
+    opened = _opened(labels == labels[seed], seed)
     if opened is None:
         return None
     n = hu.shape[0]
@@ -65,18 +66,29 @@ def _seed(fine: Share, inner: NDArray[np.bool_]) -> tuple[int, int, int] | None:
 
 
 def _opened(own: NDArray[np.bool_], seed: tuple[int, int, int]) -> NDArray[np.bool_] | None:
-    """Opening by distance with a ball half as wide as the one that fits in; the piece at the seed."""
+    """Opening by distance with a ball half as wide as the one that fits in, or wider; the piece at the seed."""
     depth = ndimage.distance_transform_edt(np.pad(own, 1, mode="edge"))[1:-1, 1:-1, 1:-1]
     near = tuple(slice(max(0, s - SEED * FINER), s + SEED * FINER + 1) for s in seed)
     radius = float(depth[near].max())
     if radius < LEAST_RADIUS * FINER:
         return None
-    labels, _ = ndimage.label(depth > OPENED * radius)
+    usual, narrower = (_regrown(own, depth, part * radius, seed) for part in (OPENED, WIDER))
+    if usual is not None and narrower is not None and usual.sum() > LEAK * narrower.sum():
+        return narrower
+    return usual
+
+
+def _regrown(
+    own: NDArray[np.bool_], depth: NDArray[np.float64], reach: float, seed: tuple[int, int, int]
+) -> NDArray[np.bool_] | None:
+    """What lies deeper than `reach` in the piece nearest to the seed, grown again by as much."""
+    near = tuple(slice(max(0, s - SEED * FINER), s + SEED * FINER + 1) for s in seed)
+    labels, _ = ndimage.label(depth > reach)
     at = np.argwhere(labels[near] > 0)
     if not len(at):
         return None
     offset = np.asarray([s.start for s in near])
     nearest = at[int(((at + offset - np.asarray(seed)) ** 2).sum(axis=1).argmin())] + offset
     core = labels == labels[tuple(nearest)]
-    grown = ndimage.distance_transform_edt(~core) <= OPENED * radius + 0.5
+    grown = ndimage.distance_transform_edt(~core) <= reach + 0.5
     return np.asarray(own & grown)

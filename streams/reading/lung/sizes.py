@@ -27,9 +27,11 @@ SURE, HARDLY = 0.7, 0.12
 """Mask values from which a voxel is taken as the nodule's inside, and from which it may hold a part of it."""
 LAYERS = (-0.4, -0.2, 0.0, 0.2, 0.4)
 """Heights in a slice, in slices, at which the mask is asked."""
-RIM_MM = 0.75
+RIM_MM = 1.2
 """A scanner's blur: so far from the mask a voxel of the slice may still hold a part of the nodule."""
 TOUCHED = 0.4
+PLANE = 0.4
+"""Share from which a pixel's place is inside in a plane: slices blur what bulges least at its ends."""
 ATTACHED = 0.65
 """A voxel at the rim, outside of the mask, that is denser than this mixture is of a vessel or the wall."""
 SMALL_MM3 = 120.0
@@ -174,7 +176,8 @@ def texture(seen: Share, share: Share) -> str:
 def longest(share: Share, pixel_mm: tuple[float, float]) -> tuple[float, float]:
     """The longest diameter of a plane's nodule and the longest at a right angle to it, mm.
 
-    `share` is how much of each pixel `[y, x]` belongs to it; its rim runs where that is one half. (0, 0): nothing does.
+    `share` is how much of each pixel `[y, x]` belongs to it; its rim runs where that is two fifths. (0, 0): nothing
+    does.
     """
     where = np.argwhere(share >= 0.25)
     if not len(where):
@@ -182,7 +185,7 @@ def longest(share: Share, pixel_mm: tuple[float, float]) -> tuple[float, float]:
     low, high = np.maximum(where.min(axis=0) - 2, 0), where.max(axis=0) + 3
     part = np.pad(share[low[0] : high[0], low[1] : high[1]], 1)
     fine = ndimage.zoom(part, FINER, order=1, grid_mode=True, mode="grid-constant")
-    inside = fine >= 0.5
+    inside = fine >= PLANE
     rim = np.argwhere(inside & ~ndimage.binary_erosion(inside))
     if not len(rim):
         return 0.0, 0.0
