@@ -184,7 +184,8 @@ class Run:
         end, still = time.monotonic() + QUIET_WITHIN_S, 0
         while time.monotonic() < end and still < LOOKS:
             await self._say_what_is_due(following, others)
-            moves = self._open(following) or self.whole - self.said or await asyncio.to_thread(self._lag)
+            busy = bool(self._open(following) or self.whole - self.said)
+            moves = busy or await asyncio.to_thread(self._lag) > 0
             still = 0 if moves else still + 1
             await asyncio.sleep(LOOK_EVERY_S)
         return still == LOOKS
