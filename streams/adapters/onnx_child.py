@@ -32,7 +32,7 @@ def main() -> None:
             inputs = {name: arrays[name] for name in arrays.files}
         edges = cut(inputs, asked["rows"])
         outputs, seconds = run(session, inputs, asked, edges)
-        told = {"seconds": [sum(seconds)], "repeats": True, "parts": len(seconds), "of": len(edges)}
+        told: dict[str, Any] = {"seconds": [sum(seconds)], "repeats": True, "parts": len(seconds), "of": len(edges)}
         for _ in range(asked["runs"] - 1):
             answers, (took,) = run(session, inputs, asked | {"parts": 1}, edges)
             told["seconds"] += [took] if len(edges) == 1 else []

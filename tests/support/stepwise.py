@@ -40,6 +40,6 @@ def run_long(machine: type[Counted], steps: int, seed: int) -> int:
             SHORT, max_examples=min(examples, 500), stateful_step_count=LONG_STEPS, database=None, derandomize=False
         )
         seeded = type(machine.__name__, (machine,), {"_hypothesis_internal_use_seed": seed * 1000 + turn})
-        run_state_machine_as_test(seeded, settings=profile)  # type: ignore[no-untyped-call]  # hypothesis has no type
+        run_state_machine_as_test(seeded, settings=profile)
         turn += 1
     return taken
