@@ -132,7 +132,7 @@ async def by_folder(home: Path, mutants: Sequence[Mutant], found: Found) -> tupl
     shipping = asyncio.create_task(shipper.run())
     watching = asyncio.create_task(door.run())
     until = time.monotonic() + TIMEOUT_S
-    while (inbox / "set").exists() and time.monotonic() < until and not watching.done():
+    while ((inbox / "set").exists() or spool.owed) and time.monotonic() < until and not watching.done():
         await asyncio.wait({watching, shipping}, timeout=0.05)  # a folder tells nothing by itself
     assert await shipper.drained(TIMEOUT_S)
     for task in (watching, shipping):
