@@ -91,7 +91,7 @@ def _slices(part: str) -> tuple[_Slice, ...]:
         accession=_ACCESSION, date="20260302", time="081500", description=f"CT {part} W/O CONTRAST",
         body_part=part, vendor=PHILIPS,
     )  # fmt: skip
-    sets = ct_slices(study, Series(2, f"{part} 7.5", PHILIPS.kernel), hu, frame)
+    sets = ct_slices(study, Series(2, f"{part} 7.5", PHILIPS.kernel, f"ROUTINE {part}"), hu, frame)
     return tuple(_encoded(ds, where) for ds, where in zip(sets, skull, strict=True))
 
 

@@ -94,7 +94,7 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
     return Figures(
         studies=sum(1 for study in history.studies if history.acknowledged(study)),
         acknowledged=sum(len({i for i, _sha in history.acknowledged(study)}) for study in history.studies),
-        kills=Counter(t.part for t in history.torments if t.fault.endswith(KILL)),
+        kills=dict(Counter(t.part for t in history.torments if t.fault.endswith(KILL))),  # asdict breaks a Counter
         faults={fault: len(torments) for fault, torments in by_fault.items()},
         unrecovered={f: n for f, ts in by_fault.items() if (n := sum(t.recovered_at is None for t in ts))},
         lost=found["lost"],

@@ -58,3 +58,10 @@ def test_a_slice_that_is_cut_short_says_so_in_its_header():
     """It is stored and told of, and never decoded: the door sees that its pixels are too few."""
     assert read_header(filed(1, 1200), Pseudonyms(b"k")).instance.fault is None
     assert read_header(filed(1, 1200, short=True), Pseudonyms(b"k")).instance.fault
+
+
+def test_a_study_that_no_model_reads_says_nowhere_that_it_is_a_head():
+    """Neither part, description nor protocol: else it is rightly read, and its outcome another than planned."""
+    names = images.Names(study=ROOT + "5" * 38, series=ROOT + "6" * 38, instance=ROOT + "7" * 38)
+    assert b"HEAD" in images.data_set(1, names, WHO, 1100)
+    assert b"HEAD" not in images.data_set(1, names, WHO, 1100, part="ABDOMEN")
