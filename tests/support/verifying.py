@@ -12,6 +12,7 @@ from streams.events.envelope import from_kafka, header
 from streams.flow import DEADLETTERS, PARTITIONS, TRIAGE
 from streams.oversight.ledger import Ledger
 from streams.ports import Record
+from streams.runtime.processing.dead_letters import KEY
 from streams.runtime.processing.failures import OURS
 from streams.runtime.wiring import addresses
 from tests.support.whole_stack import WholeStack, all_records
@@ -72,10 +73,11 @@ async def kept(stack: WholeStack, studies: Iterable[str]) -> Ledger:
 
 
 async def states(stack: WholeStack) -> dict[bytes, dict[bytes, bytes]]:
-    """Every state that Redis holds: its parts, without the store's own bookkeeping."""
+    """Every state that the record makes again: its parts, without the store's own bookkeeping or rows of failures."""
     client: Any = connect(addresses(stack.settings).redis)  # answers in bytes; its types allow text too
     async with client as redis:
         found = {name: await redis.hgetall(name) async for name in redis.scan_iter(match="*:state:*", count=1000)}
+    found = {name: state for name, state in found.items() if not name.endswith(f":{KEY}".encode())}
     parts = {
         name: {field: value for field, value in state.items() if not field.startswith(b"#")}
         for name, state in found.items()

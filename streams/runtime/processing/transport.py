@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 PRIVATE_NAMES = {
     "faust.app.base:App": ("_new_transport", "_new_producer_transport", "_consumer_wait_empty", "_stop_consumer"),
+    "faust.transport.consumer:Consumer": ("_committed_offset",),
     "faust.transport.drivers.aiokafka:Consumer": (
         "_commit",
         "_filter_tps_with_pending_acks",
@@ -95,6 +96,8 @@ class Consumer(driver.Consumer):
     app: DeliveryApp
     _heads: dict[TP, tuple[int, float, float]] | None = None
     """Of each partition: the offset that it waits for, since when, and when to say so."""
+    _committed: Mapping[TP, int] | None = None
+    """What was committed when partitions came."""
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Told of each partition now and then: whether it is fetched, and whether what it begins with comes to an end.
@@ -139,9 +142,19 @@ class Consumer(driver.Consumer):
         if not await self.commit():  # another commit was under way, with the low ends from before
             await self.commit()
 
+    async def perform_seek(self) -> None:
+        """Read from where the state needs it, and commit nothing below what is committed.
+
+        The committed offset also tells how far all is said. Were it to go back while a lost state is built anew, a
+        crash in the middle would have the rest said again.
+        """
+        await super().perform_seek()
+        self._committed_offset.update({tp: at for tp, at in (self._committed or {}).items() if at > 0})
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go to the committed offsets, or to where the state needs the record from."""
         committed = {TP(tp.topic, tp.partition): at for tp, at in (await self._thread.seek_to_committed()).items()}
+        self._committed = committed
         lower = {}
         for tp, offset in committed.items():
             start = await self.app.delivery.start(tp.topic, tp.partition, offset)

@@ -123,6 +123,29 @@ async def test_starting_where_the_state_is(app, outside):
     assert await delivery.start("unknown", 0, 5) is None
 
 
+async def test_a_state_built_anew_takes_back_no_commit(app, outside):
+    """Read from the beginning, for the state is lost; what was committed stays, and tells that all of it is said."""
+    sought = {}
+
+    async def committed():
+        return {TP(TOPIC, 0): 50, TP("fb", 0): 7}
+
+    async def seek(offsets):
+        sought.update(offsets)
+
+    consumer = object.__new__(transport.Consumer)
+    consumer.app = app
+    consumer._thread = SimpleNamespace(seek_to_committed=committed, seek_wait=seek)
+    consumer._read_offset, consumer._committed_offset = {}, {}
+    await consumer.perform_seek()
+    assert [(tp.topic, tp.partition, at) for tp, at in sought.items()] == [(TOPIC, 0, 0)]
+    assert consumer._read_offset == {TP(TOPIC, 0): 0, TP("fb", 0): 7}
+    app.delivery = Lows({(TOPIC, 0): 20, ("fb", 0): 9})
+    assert consumer._filter_committable_offsets([TP(TOPIC, 0), TP("fb", 0)]) == {TP("fb", 0): 9}
+    app.delivery = Lows({(TOPIC, 0): 51})
+    assert consumer._filter_committable_offsets([TP(TOPIC, 0)]) == {TP(TOPIC, 0): 51}
+
+
 class Head(Lows):
     """A delivery whose partition waits for one offset."""
 
