@@ -105,7 +105,7 @@ class DimseDoor:
             (evt.EVT_C_ECHO, self._on_echo),
             (evt.EVT_RELEASED, self._on_released),
             (evt.EVT_ABORTED, self._on_aborted),
-            (evt.EVT_CONN_CLOSE, self._on_aborted),
+            (evt.EVT_CONN_CLOSE, self._on_closed),
         ]
         if STATE.reached is not None:
             handlers.append((evt.EVT_DATA_SENT, self._on_sent))
@@ -203,6 +203,11 @@ class DimseDoor:
         self._end(event.assoc, "association-released")
 
     def _on_aborted(self, event: Any) -> None:
+        self._end(event.assoc, "association-aborted")
+
+    def _on_closed(self, event: Any) -> None:
+        """What came of an instance that will never be whole goes at once: pynetdicom's cycles would keep it."""
+        event.assoc.dimse.message = None
         self._end(event.assoc, "association-aborted")
 
     def _end(self, association: Any, how: Ending) -> None:
