@@ -14,6 +14,8 @@ from streams.events.codec import decode_part, encode_part
 MAGIC = b"wetread-mask-1\n"
 LEVEL = 6
 """Of zlib: a thin bleed over a whole head shrinks twentyfold in some milliseconds."""
+LARGEST_PIXELS = 1 << 30
+"""Of a mask, a byte each once it is read: four thousand slices of 512 x 512, more than any reading takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ def decode_mask(content: bytes) -> Mask:
     """A mask from its bytes; it holds only the slices that it touches.
 
     Raises:
-        EventUnreadable: the bytes are none.
+        EventUnreadable: the bytes are none, or claim more than LARGEST_PIXELS; nothing is allocated for them.
     """
     if not content.startswith(MAGIC):
         raise EventUnreadable("not a mask: it does not begin as one")
@@ -74,6 +76,9 @@ def decode_mask(content: bytes) -> Mask:
     top, bottom, left, right = header.box
     if not (0 <= top < bottom <= header.rows and 0 <= left < right <= header.columns):
         raise EventUnreadable("not a mask: its box lies outside its images")
+    claimed = len(header.instances) * header.rows * header.columns
+    if claimed > LARGEST_PIXELS:
+        raise EventUnreadable(f"not a mask that is read: it claims {claimed} pixels, of {LARGEST_PIXELS} at most")
     shape = (len(header.instances), bottom - top, right - left)
     count = shape[0] * shape[1] * shape[2]
     packed = _inflated(deflated, (count + 7) // 8)

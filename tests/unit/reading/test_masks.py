@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streams.errors import EventUnreadable
-from streams.reading.masks import MAGIC, Mask, decode_mask, encode_mask
+from streams.reading.masks import LARGEST_PIXELS, MAGIC, Mask, decode_mask, encode_mask
 
 
 def mask(bits: np.ndarray) -> Mask:
@@ -57,3 +57,21 @@ def test_bytes_that_are_no_mask(spoil):
     assert spoil(content) != content
     with pytest.raises(EventUnreadable):
         decode_mask(spoil(content))
+
+
+@pytest.mark.parametrize(("slices", "side"), [(1, 2**17), (1025, 1024), (100_000, 65_535)])
+def test_bytes_that_claim_more_pixels_than_any_study_has(slices: int, side: int, monkeypatch: pytest.MonkeyPatch):
+    """Some bytes, a box of a pixel, images of terabytes: told as such before anything is allocated."""
+    bits = np.zeros((1, 4, 4), np.bool_)
+    bits[0, 1, 2] = True
+    content = encode_mask(Mask(instances=("1.2",), bits=bits)) or b""
+    for told, claimed in (
+        (b'"rows":4', b'"rows":%d' % side),
+        (b'"columns":4', b'"columns":%d' % side),
+        (b'["1.2"]', b"[" + b",".join([b'"1"'] * slices) + b"]"),
+    ):
+        assert told in content
+        content = content.replace(told, claimed)
+    monkeypatch.setattr(np, "zeros", lambda *_, **__: pytest.fail("allocated"))
+    with pytest.raises(EventUnreadable, match=f"claims {slices * side * side} pixels, of {LARGEST_PIXELS} at most"):
+        decode_mask(content)
