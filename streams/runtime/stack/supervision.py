@@ -111,7 +111,8 @@ class Watcher:
 
     async def _is_ready(self) -> bool:
         try:
-            return await asyncio.wait_for(asyncio.to_thread(self.part.is_ready), ANSWER_WITHIN)
+            async with asyncio.timeout(ANSWER_WITHIN):  # wait_for of Python 3.11 forgets a cancel that meets the answer
+                return await asyncio.to_thread(self.part.is_ready)
         except Exception as failed:  # noqa: BLE001  # a child's own question may raise anything: no answer, and told
             complaint = f"could not be asked: {failed!r}"
             if complaint != self.state.note:
@@ -194,5 +195,6 @@ class Keeper(Watcher):
         signal_group(mark, signal.SIGKILL)  # what does not listen, and what it started and left behind
         code = await death
         ending.cancel()
+        await asyncio.wait((asking, ending))  # nobody else knows of them, and the loop may end after us
         self._guardian(f"forget {mark.pid}")
         return how_it_died(code, self.part.name, self._home)

@@ -7,6 +7,7 @@ import itertools
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -208,6 +209,44 @@ async def test_a_part_elsewhere_is_only_asked():
     await told.until(State.ELSEWHERE)
     await watcher.end()
     assert watcher.state.state is State.STOPPED
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_an_end_that_meets_an_answer_is_heard(turns: int, monkeypatch: pytest.MonkeyPatch):
+    """Whichever turn of the loop it comes in: the asking ends, and does not go on for ever behind our back."""
+
+    async def at_once(ask: Callable[[], object]) -> object:
+        return ask()
+
+    monkeypatch.setattr(supervision.asyncio, "to_thread", at_once)
+    monkeypatch.setattr(supervision, "ASK_EVERY", 0)
+    watcher = Watcher(Fake(well=False), Told())
+    watcher.begin()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await asyncio.wait_for(watcher.end(), 5)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_life_that_is_over_leaves_nobody_asking(tmp_path: Path):
+    """A child that dies while it is asked: when its next life begins or it is ended, the old question is over."""
+    told = Told()
+    kept = keeper(Fake(argv=("/bin/true",), well=False), tmp_path, told)
+    asked: list[asyncio.Task[object]] = []
+    ask = kept._ask
+
+    async def noted() -> None:
+        asked.append(asyncio.current_task())
+        await ask()
+
+    kept._ask = noted
+    kept.begin()
+    for _ in range(2):
+        await told.until(State.WAITING)
+        assert all(task.done() for task in asked)
+    await kept.end()
+    assert asked
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_a_childs_environment_is_ours_with_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
