@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.events.envelope import header
-from streams.flow import BY_NAME, DEADLETTERS
+from streams.flow import BY_NAME, DEADLETTERS, RETRY
 from streams.ports import Message, Record
 from streams.runtime.settings import load
 from streams.runtime.wiring import accept_dead_letters, addresses, connected
@@ -90,7 +90,7 @@ async def _redrive(number: int | None) -> int:
     messages = []
     for record in await _letters():
         topic = header(record.headers, "wetread-source-topic") or ""
-        if (number is None or record.offset == number) and topic in BY_NAME:
+        if (number is None or record.offset == number) and (topic in BY_NAME or topic in RETRY.values()):
             kept = [(name, value) for name, value in record.headers if not name.startswith("wetread-")]
             messages.append(Message(topic, record.key or b"", record.value or b"", kept))
     async with connected(load()) as parts:

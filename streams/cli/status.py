@@ -85,7 +85,8 @@ def _print(found: dict[str, Any]) -> None:
     lines = Table.grid(padding=(0, 2))
     lines.add_row("waiting to be read", str(found.get("open_studies", "?")))
     lines.add_row("dead letters", str(found.get("dead_letters", "?")))
-    lines.add_row("lag", ", ".join(f"{t}: {n}" for t, n in behind.items()) or "none")
+    told = ", ".join(f"{t}: {n}" for t, n in behind.items()) or "none"
+    lines.add_row("lag", told if "lag" in found else "?")
     console.print(lines)
     if "error" in found:
         console.print(f"[bold red]{found['error']}[/]")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Annotated
 
 import typer
 from rich import get_console
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 
 from streams.cli import tables
+from streams.oversight.ledger import Ledger
+from streams.runtime.record.entries import entries
 from streams.runtime.record.following import Following
 from streams.runtime.settings import load
 from streams.runtime.wiring import connected
@@ -27,10 +31,34 @@ def register(app: typer.Typer) -> None:
     app.command("watch")(watch)
 
 
-def watch() -> None:
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="Print the whole worklist as it is now, and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --once: print one JSON document.")] = False,
+) -> None:
     """Show who is read first and why, and each alert, as it happens; Ctrl-C ends."""
+    if once or as_json:
+        _print(asyncio.run(_now()), as_json=as_json)
+        return
     with suppress(KeyboardInterrupt):
         asyncio.run(_watch())
+
+
+async def _now() -> Ledger:
+    """What the record says by now; Redis is not asked."""
+    ledger = Ledger()
+    async with connected(load()) as parts:
+        async for entry in entries(parts.log):
+            ledger.take(entry.record.topic, entry.envelope, entry.record.written_at)
+    return ledger
+
+
+def _print(ledger: Ledger, *, as_json: bool) -> None:
+    if not as_json:
+        Console().print(tables.worklist(ledger, {}, len(ledger.lines)))
+        return
+    places = [line.place for line in ledger.worklist() if line.place]
+    rows = [{"study": p.study, "read_by": p.read_by, "reasons": [r.sentence for r in p.reasons]} for p in places]
+    print(json.dumps(rows, indent=2, default=str))
 
 
 async def _watch() -> None:

@@ -1,0 +1,96 @@
+"""What a person asks at night, from the record alone: the whole list, lag that is not known, letters sent again."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from streams.adapters.memory_twins import MemoryLog
+from streams.cli import dlq, status, watch
+from streams.events import telling
+from streams.events.envelope import Envelope, to_kafka
+from streams.events.identifiers import named_id
+from streams.flow import DEADLETTERS
+from tests.support.examples import TIME, example
+
+LATE = "no AI result yet"
+
+
+@pytest.fixture
+def record(tmp_path, monkeypatch) -> MemoryLog:
+    """A record in memory, which the verbs find in place of Kafka's."""
+    log = MemoryLog()
+
+    @asynccontextmanager
+    async def connected(_settings):
+        yield SimpleNamespace(log=log)
+
+    monkeypatch.setenv("WETREAD_HOME", str(tmp_path))
+    for verb in (watch, dlq):
+        monkeypatch.setattr(verb, "connected", connected)
+    return log
+
+
+def asked(verb, *words: str) -> str:
+    """What the verb prints."""
+    app = typer.Typer()
+    verb.register(app)
+    app.command("other")(lambda: None)  # typer runs a lone command without its name
+    done = CliRunner().invoke(app, words, catch_exceptions=False, env={"COLUMNS": "160"})
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def placed(log: MemoryLog, study: str, minutes: int, state: str = "waiting") -> None:
+    """A place on the record."""
+    reason = telling.Reason(kind="no-ai-result", sentence=LATE)
+    made = replace(
+        example(telling.PlaceChanged), study=study, read_by=TIME + timedelta(minutes=minutes), state=state,
+        reasons=(reason,),
+    )  # fmt: skip
+    log.append("triage.worklist", *to_kafka(Envelope(id=named_id("night", study), time=TIME, key=study, data=made)))
+
+
+def test_the_whole_list_is_printed_once(record):
+    """Every study that waits with its reason, however many, in its order; the command ends."""
+    for number in range(60):
+        placed(record, f"1.2.{number:03}", 60 - number)
+    placed(record, "1.2.999", 1, "read")
+    rows = json.loads(asked(watch, "watch", "--once", "--json"))
+    assert [row["study"] for row in rows] == [f"1.2.{n:03}" for n in reversed(range(60))]
+    assert rows[0]["reasons"] == [LATE]
+    assert asked(watch, "watch", "--once").count(LATE) == 60
+
+
+def test_lag_is_not_called_none_where_it_is_not_known(capsys):
+    """While Kafka is away nobody knows how far the workers have come."""
+    part = {"name": "kafka", "state": "waiting", "since": TIME.isoformat(), "pid": None, "restarts": 1}
+    found = {"parts": [part | {"address": "", "note": ""}], "home": "", "error": "Kafka: away"}
+    status._print(found)
+    away = capsys.readouterr().out
+    status._print(found | {"lag": {"triage.findings": 0}})
+    well = capsys.readouterr().out
+    assert ("?" in away.split("lag")[1].splitlines()[0], "none" in away) == (True, False)
+    assert "none" in well.split("lag")[1]
+
+
+@pytest.mark.parametrize("source", ["imaging.instances", "triage.readings.urgent.retry"])
+def test_a_letter_of_a_retry_topic_is_redriven_too(record, source):
+    """What an older build could not read of a reading that was put off is not lost when the newer one is back."""
+    record.append(DEADLETTERS, b"k", b"v", [("ce_id", b"1"), ("wetread-source-topic", source.encode())])
+    assert asked(dlq, "dlq", "redrive", "0") == "1 sent again\n"
+    (again,) = record.records(source)
+    assert (again.key, again.value, again.headers) == (b"k", b"v", [("ce_id", b"1")])
+
+
+def test_a_letter_of_a_door_is_not(record):
+    """It is no event: the image itself has to be sent again."""
+    record.append(DEADLETTERS, b"k", b"", [("wetread-source-topic", b"door dimse")])
+    assert asked(dlq, "dlq", "redrive", "--all") == "0 sent again\n"
