@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 import shlex
 from functools import cache
@@ -15,6 +16,7 @@ import yaml
 
 from streams.chaos.torments.catalogue import ALL, USUAL
 from streams.cli import main
+from streams.cli.up import PATIENCE_S
 from tests.structure.sources import ROOT, modules
 
 TEXT = (ROOT / "deploy" / "RUNBOOK.md").read_text(encoding="utf-8")
@@ -116,6 +118,16 @@ def test_each_link_leads_somewhere() -> None:
     }
     for target in re.findall(r"\]\(([^)]+)\)", TEXT):
         assert target[1:] in sections if target.startswith("#") else (ROOT / "deploy" / target).exists(), target
+
+
+def test_the_unit_starts_the_stack() -> None:
+    """What systemd runs is a command of ours, and the stack has its time to end before it is killed."""
+    unit = configparser.ConfigParser()
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # its keys are told by their case
+    unit.read(ROOT / "deploy" / "local" / "wetread.service")
+    program, *words = unit["Service"]["ExecStart"].split()
+    assert (Path(program).name, words) == ("wetread", ["up"])
+    assert int(unit["Service"]["TimeoutStopSec"]) > PATIENCE_S
 
 
 def test_it_can_be_read_at_night() -> None:
