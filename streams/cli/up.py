@@ -13,6 +13,7 @@ from streams.errors import PartMissing
 from streams.runtime.parts.record import end_stack, read_record
 from streams.runtime.settings import Settings, load
 from streams.runtime.stack.services import detach, start
+from streams.runtime.stack.stack import StackFailed
 
 PATIENCE_S = 60.0
 
@@ -47,7 +48,11 @@ def up(
 def down() -> None:
     """End this home's stack gracefully."""
     settings = load()
-    print("ended" if end_stack(settings.home, PATIENCE_S) else f"no stack runs in {settings.home}")
+    try:
+        ended = end_stack(settings.home, PATIENCE_S)
+    except TimeoutError as error:
+        raise StackFailed(f"{error}: wait, or kill that process with -9; its guardian then ends the others") from error
+    print("ended" if ended else f"no stack runs in {settings.home}")
 
 
 def _detach(settings: Settings, console: Console) -> None:

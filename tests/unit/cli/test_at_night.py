@@ -13,7 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from streams.adapters.memory_twins import MemoryLog
-from streams.cli import dlq, status, watch
+from streams.cli import dlq, status, up, watch
+from streams.errors import Stop
 from streams.events import telling
 from streams.events.envelope import Envelope, to_kafka
 from streams.events.identifiers import named_id
@@ -94,3 +95,15 @@ def test_a_letter_of_a_door_is_not(record):
     """It is no event: the image itself has to be sent again."""
     record.append(DEADLETTERS, b"k", b"", [("wetread-source-topic", b"door dimse")])
     assert asked(dlq, "dlq", "redrive", "--all") == "0 sent again\n"
+
+
+def test_a_stack_that_does_not_end_is_told_in_a_sentence(tmp_path, monkeypatch):
+    """No traceback: how long it was waited for, and what may be done."""
+
+    def never(_home, patience):
+        raise TimeoutError(f"the stack (process 7) still runs after {patience:.0f} s")
+
+    monkeypatch.setenv("WETREAD_HOME", str(tmp_path))
+    monkeypatch.setattr(up, "end_stack", never)
+    with pytest.raises(Stop, match=r"process 7\) still runs after 60 s: wait, or kill"):
+        up.down()
