@@ -197,9 +197,7 @@ async def through_the_flow(home: Path, log: MemoryLog, digests: Mapping[str, str
     async with DicomPixels(store, limits=DecodeLimits(memory_bytes=1 << 30, threads=1)) as pixels:
         watched = _WatchedPixels(pixels, _sound_slice(store), found)
         reader = Reader(store, Preparing(store, watched), ScriptedModels({"m": _says}), {"m": model}, time.monotonic)
-        flow = await asyncio.to_thread(
-            _run_flow, log, Answering(reader, {"m": model}, MemoryLog()), model.contract, store
-        )
+        flow = await asyncio.to_thread(_run_flow, log, Answering(reader, {"m": model}), model.contract, store)
         await _decode_the_rest(flow, watched, found)
     _tell(flow, dead, digests, found)
 

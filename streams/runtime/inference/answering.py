@@ -12,15 +12,17 @@ from typing import Protocol
 from streams.adapters.contract_files import ModelFolder
 from streams.adapters.telemetry import Telemetry
 from streams.errors import EventUnreadable, ModelServerAway, TryAgain
+from streams.events.codec import type_name
 from streams.events.envelope import Envelope, from_kafka, to_kafka
 from streams.events.identifiers import EventId, event_id
 from streams.events.quality import QualityReported
 from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
-from streams.flow import addressed
-from streams.ports import EventLog, Message, Record
+from streams.flow import TOPICS, addressed
+from streams.ports import Message, Record
 from streams.runtime.inference.reader import failed
 from streams.runtime.inference.reports import Reports
-from streams.runtime.processing.failures import attempt_of
+from streams.runtime.processing.failures import PutOff, attempt_of
+from streams.runtime.processing.recollecting import Answers
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,6 @@ class Answering:
         self,
         reader: Reads,
         models: Mapping[str, ModelFolder],
-        log_: EventLog,
         telemetry: Telemetry | None = None,
         reports: Reports | None = None,
         waits_s: float = 0.0,
@@ -53,7 +54,7 @@ class Answering:
 
         `waits_s`: what a reading may wait for more urgent ones, beside its own time.
         """
-        self._reader, self._models, self._log, self._telemetry = reader, models, log_, telemetry
+        self._reader, self._models, self._telemetry = reader, models, telemetry
         self._reports = reports
         self._beside_s = MARGIN_S + waits_s
 
@@ -61,7 +62,7 @@ class Answering:
         """The answer's messages.
 
         Raises:
-            TryAgain: to be put off; people have been told "no AI result" for now.
+            PutOff: to be put off; until then people are to be told "no AI result".
         """
         envelope = from_kafka(record.value, record.headers)
         request = envelope.data
@@ -74,8 +75,7 @@ class Answering:
             final = attempt >= TRIES_MOST
             answer = failed(request, "failed", f"{error} (try {attempt})", final=final, attempt=attempt)
             if not final:
-                await self._log.send(_messages(envelope, answer))
-                raise
+                raise PutOff(str(error), _messages(envelope, answer)) from error
         self._tell(request, answer)
         report = self._reports.take(request.reading) if self._reports else None
         return (*_reported(envelope, report), *_messages(envelope, answer))
@@ -104,14 +104,31 @@ class Answering:
             self._telemetry.observe("wetread_pixels_seconds", answer.pixels_seconds, model=request.model)
 
 
+def _answer_id(request: str, attempt: int) -> EventId:
+    return event_id(request, "reading", attempt)
+
+
+def _report_id(request: str) -> EventId:
+    return event_id(request, "quality", 0)
+
+
+_SAID = (QualityReported, ReadingAnswered, ReadingFailed)
+ON_RECORD = Answers(
+    topics=tuple(topic.name for topic in TOPICS if set(_SAID) & set(topic.carries)),
+    kinds=frozenset(type_name(said) for said in _SAID),
+    ids=lambda request: (_report_id(request), _answer_id(request, 0)),
+)
+"""A request ends in the report on its images and an answer, or a failure that is final."""
+
+
 def _messages(request: Envelope, answer: ReadingAnswered | ReadingFailed) -> tuple[Message, ...]:
     attempt = answer.attempt if isinstance(answer, ReadingFailed) and not answer.final else 0
-    return _said(request, answer, event_id(request.id, "reading", attempt))
+    return _said(request, answer, _answer_id(request.id, attempt))
 
 
 def _reported(request: Envelope, report: QualityReported | None) -> tuple[Message, ...]:
     """The report on the images: one for each request, however often it is read."""
-    return () if report is None else _said(request, report, event_id(request.id, "quality", 0))
+    return () if report is None else _said(request, report, _report_id(request.id))
 
 
 def _said(request: Envelope, event: object, name: EventId) -> tuple[Message, ...]:

@@ -18,7 +18,7 @@ from streams.adapters.telemetry import Telemetry
 from streams.adapters.triton_server import TritonServer
 from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
 from streams.flow import DEADLETTERS, FEEDBACK, READING, RETRY, addressed, agents
-from streams.runtime.inference.answering import MARGIN_S, Answering
+from streams.runtime.inference.answering import MARGIN_S, ON_RECORD, Answering
 from streams.runtime.inference.preparing import Preparing
 from streams.runtime.inference.reader import Reader
 from streams.runtime.inference.reports import Reports
@@ -82,7 +82,7 @@ def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
         await close()
 
     spans = outside.spans if isinstance(outside.spans, Telemetry) else None
-    answering = Answering(parts, models, outside.log, spans, reports, waits_s=settings.yield_s)
+    answering = Answering(parts, models, spans, reports, waits_s=settings.yield_s)
     longest = max([LONGEST_LIVE_S, *(c.limits.deadline_s for c in contracts)])  # one may be added while this runs
     run_reading_worker(
         ReadingWiring(
@@ -92,6 +92,7 @@ def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
             read=answering.handle,
             deadline_s=longest + settings.yield_s + MARGIN_S + HANDLER_SLACK_S,
             tries=1,
+            answers=ON_RECORD,
         )
     )
 

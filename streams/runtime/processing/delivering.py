@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from streams.faults.protections import Protection
@@ -21,12 +21,14 @@ class Lane:
     Attributes:
         place: names the agent of places without an applier, whose timers are looked for.
         counted_as: names the agent of places under which its dead letters are counted, where it has no such places.
+        take: awaited for each partition that comes, before its first event, where there is no applier.
     """
 
     window: Window
     applier: Applier | None = None
     place: str | None = None
     counted_as: str | None = None
+    take: Callable[[int], Awaitable[None]] | None = None
     settle_s: float = SETTLE_WITHIN_S
 
     @property
@@ -67,6 +69,8 @@ class Delivery:
     async def start(self, topic: str, partition: int, committed: int | None) -> int | None:
         """Where state stands behind, there; None: at the committed offset."""
         lane = self.lanes.get(topic)
+        if lane is not None and lane.take is not None:
+            await lane.take(partition)
         if lane is None or lane.applier is None:
             return None
         told = max(committed or 0, 0)

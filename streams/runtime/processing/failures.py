@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -21,6 +21,15 @@ OURS = "wetread-"
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 SAY_EVERY_S = 10.0
 LONGEST_REASON = 2_000
+
+
+class PutOff(TryAgain):
+    """Not now, and until then this is to be said; the same each time that this attempt is made."""
+
+    def __init__(self, reason: str, said: Sequence[Message]) -> None:
+        """reason: a sentence for a person."""
+        super().__init__(reason)
+        self.said = tuple(said)
 
 
 def pauses() -> Iterator[float]:

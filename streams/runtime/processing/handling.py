@@ -15,12 +15,12 @@ from streams.faults.protections import Protection
 from streams.ports import Change, Message, Place, Record
 from streams.runtime.processing.applying import Outside
 from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row
-from streams.runtime.processing.failures import attempt_of, dead_letter, must_stop, reason_of, retry
+from streams.runtime.processing.failures import PutOff, attempt_of, dead_letter, must_stop, reason_of, retry
+from streams.runtime.processing.recollecting import REMEMBERED_FOR, Recollection, repeated
 
 log = logging.getLogger(__name__)
 
 Handle = Callable[[Record], Awaitable[Sequence[Message]]]
-REMEMBERED_FOR = timedelta(days=2)
 FORGET = "runtime.forget"
 """The timer by which an answer that nobody asks for any more is forgotten."""
 FIRST_DELAY_S, LONGEST_DELAY_S = 5.0, 300.0
@@ -34,7 +34,7 @@ class Manner:
         tries: how often in a row before the event goes to the retry topic; None: for ever, in place.
         retry_topic: where it goes then.
         deadline_s: how long one try may take; the sending is not counted.
-        remembers: its answer is stored before it is sent, so that a redelivery sends the same bytes.
+        remembers: what it says is stored before it is sent, so that a redelivery sends the same bytes.
     """
 
     tries: int | None = None
@@ -47,12 +47,27 @@ class Handling:
     """The guaranteed step of a handler: it returns when what was answered is acknowledged by Kafka."""
 
     def __init__(
-        self, name: str, handle: Handle, outside: Outside, manner: Manner, dead: DeadLetterCount | None = None
+        self,
+        name: str,
+        handle: Handle,
+        outside: Outside,
+        manner: Manner,
+        dead: DeadLetterCount | None = None,
+        recollection: Recollection | None = None,
     ) -> None:
-        """`name` is the agent of its places in the state store."""
+        """`name` is the agent of its places in the state store.
+
+        recollection: asked where the state store has no answer; None: what it forgot is forgotten.
+        """
         self.name = name
         self._handle, self._outside, self._manner = handle, outside, manner
         self._dead = dead or DeadLetterCount()
+        self._recollection = recollection
+
+    async def take(self, partition: int) -> None:
+        """Before the partition's first event: from now on the state store is to hold all that it holds now."""
+        place = Place(self.name, partition)
+        await self._outside.patience.until_done(self.name, lambda: self._outside.state.mark(place))
 
     async def apply(self, record: Record) -> None:
         """Handle the event, put it off, or set it aside.
@@ -65,7 +80,9 @@ class Handling:
             with Point.ANSWER_SENT:
                 await self._send(messages)
         except TryAgain as error:
-            await self._send((self._put_off(record, error),))
+            later = self._put_off(record, error)
+            await self._send(await self._said_until_then(record, error))
+            await self._send((later,))
         except Exception as error:
             if must_stop(error):
                 raise
@@ -79,7 +96,7 @@ class Handling:
         await self._outside.patience.until_done(self.name, lambda: self._outside.log.send(messages))
 
     async def _answer(self, record: Record) -> Sequence[Message]:
-        if not self._manner.remembers or not Protection.ID_CHECK.on:
+        if not self._remembers:
             return await self._handled(record)
         event = header(record.headers, "ce_id")
         if not event:
@@ -88,9 +105,35 @@ class Handling:
         known = await patience.until_done(self.name, lambda: self._remembered(place, event))
         if known is not None:
             return known
-        messages = tuple(await self._handled(record))
+        messages = await self._anew(record, event)
         with Point.MODEL_ANSWERED:
             return await patience.until_done(self.name, lambda: self._remember(place, event, messages))
+
+    @property
+    def _remembers(self) -> bool:
+        return self._manner.remembers and Protection.ID_CHECK.on
+
+    async def _anew(self, record: Record, event: str) -> tuple[Message, ...]:
+        """An answer that the state store does not have: what the record has of it, the rest as it is handled now."""
+        said = await self._recollected(record, event)
+        whole = self._recollection.whole(event, said) if self._recollection else None
+        return repeated(await self._handled(record), said) if whole is None else whole
+
+    async def _recollected(self, record: Record, event: str) -> tuple[Message, ...]:
+        recollection = self._recollection
+        if recollection is None:
+            return ()
+        return await self._outside.patience.until_done(self.name, lambda: recollection.of(record, event))
+
+    async def _said_until_then(self, record: Record, error: TryAgain) -> Sequence[Message]:
+        """What people are told of a reading that is put off: remembered too, by the attempt."""
+        said = error.said if isinstance(error, PutOff) else ()
+        event = header(record.headers, "ce_id")
+        if not said or not event or not self._remembers:
+            return said
+        messages = repeated(said, await self._recollected(record, event))
+        place, name = Place(self.name, record.partition), f"{event} put off {attempt_of(record.headers) + 1}"
+        return await self._outside.patience.until_done(self.name, lambda: self._remember(place, name, messages))
 
     async def _handled(self, record: Record) -> Sequence[Message]:
         async def attempt() -> Sequence[Message]:

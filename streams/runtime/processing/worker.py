@@ -19,6 +19,7 @@ from streams.runtime.processing.applying import Applier, Outside, Recall
 from streams.runtime.processing.dead_letters import DeadLetterCount
 from streams.runtime.processing.delivering import Delivery, Lane
 from streams.runtime.processing.handling import Handle, Handling, Manner
+from streams.runtime.processing.recollecting import Answers, Recollection
 from streams.runtime.processing.taking import Take, record_of
 from streams.runtime.processing.transport import DeliveryApp
 from streams.runtime.processing.window import Window
@@ -98,6 +99,7 @@ class ReadingWiring:
             `failures.attempt_of(record.headers)` tells how often it was put off before.
         deadline_s: how long one reading may take.
         tries: tries in a row before it is put off.
+        answers: how answers are found on the record, where the state store has lost them; None: they are not sought.
     """
 
     site: Site
@@ -106,6 +108,7 @@ class ReadingWiring:
     read: Handle
     deadline_s: float
     tries: int = 2
+    answers: Answers | None = None
 
 
 def run_flow_worker(wiring: FlowWiring) -> NoReturn:
@@ -146,12 +149,19 @@ def build_reading(wiring: ReadingWiring) -> DeliveryApp:
     """The app of the reading lanes: a lane starts nothing while a more urgent one has readings waiting."""
     app, delivery = _app(wiring.site)
     dead = DeadLetterCount(places=delivery.counted)
-    delivery.end = dead.end
+    recollection = Recollection(wiring.outside.log, wiring.answers) if wiring.answers else None
+
+    def end() -> None:
+        dead.end()
+        if recollection is not None:
+            recollection.end()
+
+    delivery.end = end
     before: Lane | None = None
     for lane in wiring.lanes:
         manner = Manner(tries=wiring.tries, retry_topic=lane.retry_topic, deadline_s=wiring.deadline_s, remembers=True)
-        handling = Handling(lane.name, wiring.read, wiring.outside, manner, dead)
-        own = Lane(window=_window(app, lane.running, READ_HELD), settle_s=0.0, place=lane.name)
+        handling = Handling(lane.name, wiring.read, wiring.outside, manner, dead, recollection)
+        own = Lane(window=_window(app, lane.running, READ_HELD), settle_s=0.0, place=lane.name, take=handling.take)
         if before is not None:
             own.window.yields_to(before.window)
         again = Lane(window=_window(app, RETRIES_WAITING, RETRIES_WAITING), settle_s=0.0, counted_as=lane.name)

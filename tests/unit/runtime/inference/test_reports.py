@@ -12,19 +12,20 @@ import pytest
 
 from streams.adapters.contract_files import read_model
 from streams.adapters.memory_reading import MemoryObjects, MemoryPixels, ScriptedModels
-from streams.adapters.memory_twins import MemoryLog
 from streams.adapters.policy_files import read_policies
-from streams.events.envelope import Envelope, from_kafka, to_kafka
-from streams.events.identifiers import named_id
+from streams.errors import ModelServerAway
+from streams.events.envelope import Envelope, from_kafka, header, to_kafka
+from streams.events.identifiers import event_id, named_id
 from streams.events.imaging import SeriesFacts
 from streams.events.manifest import Manifest, encode_manifest
 from streams.events.quality import QualityReported
 from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
 from streams.ports import Record
-from streams.runtime.inference.answering import Answering
+from streams.runtime.inference.answering import ON_RECORD, TRIES_MOST, Answering
 from streams.runtime.inference.preparing import Preparing
 from streams.runtime.inference.reader import Reader
 from streams.runtime.inference.reports import Reports
+from streams.runtime.processing.failures import ATTEMPT, PutOff
 from tests.support.models import write_model_folder
 from tests.support.painted import HEAD_MM, head
 from tests.support.slices import facts
@@ -44,19 +45,22 @@ class Bench:
 
     async def said(self) -> list[tuple[str, Envelope]]:
         """Topic and envelope of all that one handling says."""
+        return [(m.topic, from_kafka(m.value, m.headers)) for m in await self.answering.handle(self.asked(0))]
+
+    def asked(self, attempt: int) -> Record:
+        """The request, put off so many times."""
         at = datetime(2026, 3, 1, tzinfo=UTC)
         asked = Envelope(id=named_id("request"), time=at, key=self.request.study, data=self.request)
         key, value, headers = to_kafka(asked)
-        record = Record(
+        return Record(
             topic="triage.readings.urgent",
             partition=0,
             offset=0,
             key=key,
             value=value,
-            headers=headers,
+            headers=[*headers, (ATTEMPT, b"%d" % attempt)],
             written_at=at,
         )
-        return [(m.topic, from_kafka(m.value, m.headers)) for m in await self.answering.handle(record)]
 
 
 @pytest.fixture
@@ -80,7 +84,7 @@ def bench(tmp_path: Path) -> Bench:
         manifest=objects.put(encode_manifest(Manifest(study="1.2", series="1.2.3", instances=tuple(INSTANCES)))),
         last_stored_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
-    return Bench(Answering(reader, models, MemoryLog(), None, reports), reports, pixels, server, request)
+    return Bench(Answering(reader, models, None, reports), reports, pixels, server, request)
 
 
 async def test_a_sound_series_is_answered_and_its_report_says_so(bench: Bench):
@@ -134,6 +138,38 @@ async def test_a_reading_done_again_repeats_its_report(bench: Bench):
     (_, again), _ = await bench.said()
     assert (once.id, once.data) == (again.id, again.data)
     assert bench.reports.take("reading-1") is None
+
+
+async def test_what_a_reading_says_is_found_on_the_record(bench: Bench):
+    """Report and answer have the ids, stand on the topics and are of the kinds by which they are looked for."""
+    messages = await bench.answering.handle(bench.asked(0))
+    assert tuple(header(m.headers, "ce_id") for m in messages) == ON_RECORD.ids(named_id("request"))
+    assert {m.topic for m in messages} == set(ON_RECORD.topics)
+    assert {header(m.headers, "ce_type") for m in messages} < ON_RECORD.kinds
+    assert {header(m.headers, "ce_causationid") for m in messages} == {named_id("request")}
+
+
+@pytest.mark.parametrize("attempt", [0, 1, TRIES_MOST - 2])
+async def test_what_is_put_off_says_so_by_its_attempt(bench: Bench, attempt: int):
+    """Not final, found on the record too, under an id of its own; it is sent by whoever remembers it."""
+    bench.pixels |= {f.digest: ModelServerAway("away") for f in INSTANCES}
+    with pytest.raises(PutOff, match="away") as put_off:
+        await bench.answering.handle(bench.asked(attempt))
+    (message,) = put_off.value.said
+    told = from_kafka(message.value, message.headers)
+    assert isinstance(told.data, ReadingFailed)
+    assert (told.data.final, told.data.attempt) == (False, attempt + 1)
+    assert told.id == event_id(named_id("request"), "reading", attempt + 1)
+    assert message.topic in ON_RECORD.topics
+    assert header(message.headers, "ce_type") in ON_RECORD.kinds
+
+
+async def test_the_last_attempt_is_final(bench: Bench):
+    """It stands in the answer's place, under its id."""
+    bench.pixels |= {f.digest: ModelServerAway("away") for f in INSTANCES}
+    (message,) = await bench.answering.handle(bench.asked(TRIES_MOST - 1))
+    assert header(message.headers, "ce_id") == ON_RECORD.ids(named_id("request"))[1]
+    assert from_kafka(message.value, message.headers).data.final
 
 
 async def test_a_policy_of_the_hospital_decides(bench: Bench):
