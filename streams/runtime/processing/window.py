@@ -143,15 +143,19 @@ class Window:
         return {partition: lane.low_end for partition, lane in self._lanes.items() if lane.offsets}
 
     async def close(self, patience_s: float) -> None:
-        """Drop what has not begun, let what runs finish for so long, cancel the rest; low ends stay to be read."""
+        """Drop what has not begun, let what runs finish for so long, cancel the rest; low ends stay to be read.
+
+        Should the window open again meanwhile, only what ran before is cancelled: nobody else would do what came since.
+        """
         self._open = False
         self._ready.clear()
         self._behind.clear()
         self._busy = {held.key for held in self._tasks.values()}
         self._changed.set()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks), timeout=patience_s)
-        left = list(self._tasks)
+        at_work = list(self._tasks)
+        if at_work:
+            await asyncio.wait(at_work, timeout=patience_s)
+        left = [task for task in at_work if task in self._tasks]
         for task in left:
             task.cancel()
         if left:

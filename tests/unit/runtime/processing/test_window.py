@@ -165,6 +165,43 @@ async def test_keys_are_free_again_after_a_close():
     assert s.finished == [0]
 
 
+async def test_what_was_dropped_does_not_begin_while_a_close_waits():
+    """A work ends within the close's patience: neither what waited behind its key nor what waited for room begins."""
+    s = Scene(running=1)
+    for offset, key in enumerate("aab"):
+        await s.submit(offset, key)
+    closing = asyncio.create_task(s.window.close(60.0))
+    await s.let()
+    assert (s.window.waiting, s.window.at_work) == (0, 1)
+    await s.let(0)
+    await closing
+    assert (s.started, s.finished) == ([0], [0])
+    assert s.window.low_ends() == {P: 1}
+    s.window.open()
+    for offset, key in ((1, "a"), (2, "b")):
+        await s.submit(offset, key)
+    await s.let(1, 2)
+    assert s.finished == [0, 1, 2]
+
+
+async def test_a_close_cancels_nothing_that_began_after_it():
+    """It opens again while a work of before still runs: that one is cancelled, what was given since goes on.
+
+    Cancelled too, its offset would stay unfinished with nobody to do it, and the partition stand still for ever.
+    """
+    s = Scene(running=2)
+    await s.submit(5, "a")
+    closing = asyncio.create_task(s.window.close(0.0))
+    await asyncio.sleep(0)
+    s.window.open()
+    await s.submit(5, "a")
+    await s.submit(6, "b")
+    await closing
+    await s.let(5, 6)
+    assert s.window.low_ends() == {P: 7}
+    assert sorted(s.finished) == [5, 6]
+
+
 async def test_a_partition_given_anew_starts_a_new_lane():
     """Offsets that come again from before make a low end from there; stale works count in their own lane."""
     s = Scene(running=4)

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from streams.runtime.processing.delivering import Delivery, Lane
 from streams.runtime.processing.window import Held, Window
 from tests.support.stepwise import SHORT, Counted
 
 RUNNING, MOST_HELD = 3, 6
+PATIENCE_S = 5.0
 PARTITIONS, KEYS = (0, 1), ("a", "b", "c")
 LANES = ("urgent", "routine")
 
@@ -23,8 +25,9 @@ class Broken(Exception):
 
 @dataclass
 class Given:
-    """An event as the oracle knows it: waiting, running, done, dropped (given back) or broken."""
+    """An event as the oracle knows it: waiting, running, done, dropped (given back), refused or broken."""
 
+    turn: int
     lane: str
     partition: int
     offset: int
@@ -39,6 +42,8 @@ class WindowMachine(Counted):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
+        self.now = 0.0
+        self.loop.time = lambda: self.now
         asyncio.set_event_loop(self.loop)
         self.given: list[Given] = []
         self.next: dict[tuple[str, int], int] = defaultdict(int)
@@ -49,6 +54,9 @@ class WindowMachine(Counted):
         self.broken: set[str] = set()
         self.committed: dict[tuple[str, int], int] = defaultdict(int)
         self.is_open = True
+        self.turn = 0
+        self.closing: asyncio.Future[object] | None = None
+        self.closing_turn = 0
 
     @initialize()
     def windows(self) -> None:
@@ -70,7 +78,7 @@ class WindowMachine(Counted):
         for lane, (event, task) in list(self.pending.items()):
             if task.done():
                 del self.pending[lane]
-                if task.exception() is not None:
+                if task.exception() is not None or event.state == "dropped":
                     event.state = "refused"
 
     def _work(self, event: Given):
@@ -100,7 +108,16 @@ class WindowMachine(Counted):
         return [e for e in self._of("waiting", lane) if e is not outside]
 
     def _unended(self, lane: str) -> list[Given]:
-        return [e for e in self.given if e.lane == lane and e.state in ("waiting", "running", "broken")]
+        """Of those that were given since the partitions came."""
+        return [e for e in self.given if (e.turn, e.lane) == (self.turn, lane) and e.state not in ("done", "refused")]
+
+    def _is_lively(self) -> bool:
+        """Something was given since the partitions came: else there is little to be tried."""
+        return bool(self.given) and self.given[-1].turn == self.turn
+
+    def _drop_what_waits(self) -> None:
+        for event in self._of("waiting"):
+            event.state = "dropped"
 
     @precondition(lambda self: self.is_open and len(self.pending) < len(LANES))
     @rule(lane=st.sampled_from(LANES), partition=st.sampled_from(PARTITIONS), key=st.sampled_from(KEYS))
@@ -110,7 +127,7 @@ class WindowMachine(Counted):
             return
         offset = self.next[lane, partition]
         key = self.keys.setdefault((lane, partition, offset), key)
-        event = Given(lane, partition, offset, f"{partition}/{key}", end=self.loop.create_future())
+        event = Given(self.turn, lane, partition, offset, f"{partition}/{key}", end=self.loop.create_future())
         window = self.windows_of[lane]
         self.given.append(event)
         self.next[lane, partition] += 1
@@ -131,30 +148,53 @@ class WindowMachine(Counted):
             event.end.set_result(None)
         self._settle()
 
-    @precondition(lambda self: self.is_open)
+    @precondition(lambda self: self.is_open and self.closing is None and self._is_lively())
     @rule()
     def revoke(self) -> None:
-        """The partitions are taken away: nothing is left running, what did not end is not called ended."""
+        """The partitions are to go: what waits is dropped and never begins, what runs may end for a while."""
         before = {lane: self._marks(lane) for lane in LANES}
-        for window in self.windows_of.values():
-            self.loop.run_until_complete(window.close(0))
+        self._drop_what_waits()
+        self.is_open, self.closing_turn = False, self.turn
+        delivery = Delivery(list)
+        delivery.lanes = {n: Lane(window=w, settle_s=PATIENCE_S) for n, w in self.windows_of.items()}
+        self.closing = self.loop.create_task(delivery.settle())
         self._settle()
-        self.is_open = False
-        for event in self._of("waiting"):
-            event.state = "dropped"
-        assert not self._of("running")
         assert not self.pending
+        assert self.closing.done() == (not self._of("running")), "what runs is waited for, and nothing else"
         assert {lane: self._marks(lane) for lane in LANES} == before, "closing called something ended"
+
+    @precondition(lambda self: self.closing is not None)
+    @rule()
+    def patience_ends(self) -> None:
+        """What ran when they were to go has ended, or is cancelled; what was begun since goes on."""
+        since = [e for e in self._of("running") if e.turn > self.closing_turn]
+        self.now += 2 * PATIENCE_S
+        self._settle()
+        assert self.closing.done()
+        assert all(e.state == "running" for e in since)
+        assert all(e.turn > self.closing_turn for e in self._of("running"))
+        self.closing = None
         self.commit()
+
+    @precondition(lambda self: self.closing is not None)
+    @rule()
+    def nobody_waits(self) -> None:
+        """Whoever waited for the close is cancelled: what runs goes on until it ends."""
+        running = self._of("running")
+        self.closing.cancel()
+        self._settle()
+        assert self._of("running") == running
+        self.closing = None
 
     @precondition(lambda self: not self.is_open and not self.broken)
     @rule()
     def assign(self) -> None:
-        """They are given again, each from what was committed."""
+        """They are given again, each from what was committed; some works of before may still run."""
         for window in self.windows_of.values():
             window.open()
         self._read_from_what_is_committed()
 
+    @precondition(lambda self: self._is_lively())
     @rule()
     def commit(self) -> None:
         """As a worker does every half second: nothing is committed that did not end."""
@@ -165,12 +205,14 @@ class WindowMachine(Counted):
                 left = [e.offset for e in self.given if (e.lane, e.partition) == (lane, partition)]
                 assert all(offset in ended for offset in left if offset < low), "committed, and never ended"
 
+    @precondition(lambda self: self._is_lively())
     @rule()
     def kill(self) -> None:
         """The process dies, and its successor begins at what was committed."""
         self._end_all()
         for event in (*self._of("waiting"), *self._of("running"), *self._of("broken")):
             event.state = "dropped"
+        self.closing = None
         self.broken.clear()
         self.fatal.clear()
         self.windows()
@@ -181,8 +223,11 @@ class WindowMachine(Counted):
             for partition in PARTITIONS:
                 self.next[lane, partition] = self.committed[lane, partition]
         self.is_open = True
+        self.turn += 1
 
     def _end_all(self) -> None:
+        if self.closing is not None:
+            self.closing.cancel()
         for window in getattr(self, "windows_of", {}).values():
             self.loop.run_until_complete(window.close(0))
         for _, task in self.pending.values():
@@ -196,7 +241,7 @@ class WindowMachine(Counted):
     @invariant()
     def never_committed_past_what_is_unfinished(self) -> None:
         """What may be committed is the lowest offset that did not end, and no lower than need be."""
-        for lane in LANES if self.is_open and hasattr(self, "windows_of") else ():
+        for lane in LANES if hasattr(self, "windows_of") else ():
             waits = [self.pending[lane][0]] if lane in self.pending else []
             for (_, partition), low in self.windows_of[lane].low_ends().items():
                 open_ones = [e for e in self._unended(lane) if e not in waits and e.partition == partition]
@@ -207,7 +252,7 @@ class WindowMachine(Counted):
         same = [
             e
             for e in self.given
-            if (e.lane, e.partition) == (lane, partition) and e not in waits and e.state != "refused"
+            if (e.turn, e.lane, e.partition) == (self.turn, lane, partition) and e not in waits and e.state != "refused"
         ]
         return same[-1].offset if same else -1
 
@@ -226,8 +271,8 @@ class WindowMachine(Counted):
     def a_key_runs_in_order(self) -> None:
         """No event starts before an earlier one of its key has ended."""
         for event in self._of("running"):
-            earlier = [e for e in self._of("waiting", event.lane) if e.key == event.key and e.offset < event.offset]
-            assert not earlier
+            earlier = [e for e in self._of("waiting", event.lane) if e.key == event.key and e.turn == event.turn]
+            assert not [e for e in earlier if e.offset < event.offset]
 
     @invariant()
     def nothing_waits_that_could_run(self) -> None:
