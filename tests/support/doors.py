@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import socket
 import warnings
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage  # type: ignore[attr-defined]  # made at import
 
+from streams.adapters.dicom_scu import associated
 from streams.adapters.memory_twins import MemoryLog
 from streams.adapters.object_folder import ObjectFolder
 from streams.doors.dimse import DimseDoor
@@ -118,14 +118,12 @@ def send(port: int, files: Sequence[bytes], *, how: str = "release", title: str 
         {(d.file_meta.MediaStorageSOPClassUID, d.file_meta.TransferSyntaxUID) for d in datasets}
     ):
         entity.add_requested_context(sop_class, [syntax])
-    association = entity.associate("127.0.0.1", port, ae_title=title, max_pdu=131_072)
-    if not association.is_established:
-        return []
-    connection: Any = association.dul.socket
-    connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    answers = [association.send_c_store(each) for each in datasets if association.is_established]
-    if association.is_established:
-        association.release() if how == "release" else association.abort()
+    with associated(entity, "127.0.0.1", port, title) as association:
+        if not association.is_established:
+            return []
+        answers = [association.send_c_store(each) for each in datasets if association.is_established]
+        if association.is_established:
+            association.release() if how == "release" else association.abort()
     return [int(answer.get("Status", -1)) for answer in answers]
 
 

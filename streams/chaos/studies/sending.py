@@ -6,7 +6,6 @@ import hashlib
 import heapq
 import itertools
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 from pynetdicom import AE, _config
 
+from streams.adapters.dicom_scu import associated
 from streams.chaos.history import History, moment
 from streams.chaos.studies.images import SOP_CLASS, SYNTAX
 from streams.chaos.studies.plan import Instance, Study
@@ -25,8 +25,7 @@ log = logging.getLogger(__name__)
 
 SUCCESS = 0x0000
 PAUSES_S = (0.3, 0.6, 1.2, 2.5, 4.0)
-CONNECT_S, ANSWER_S, LETS_GO_S = 5.0, 20.0, 2.0
-PDU_BYTES = 131_072
+CONNECT_S, ANSWER_S = 5.0, 20.0
 
 
 @dataclass(slots=True)
@@ -133,26 +132,22 @@ class Sender:
         entity.connection_timeout = entity.acse_timeout = CONNECT_S
         entity.dimse_timeout = entity.network_timeout = ANSWER_S
         entity.add_requested_context(SOP_CLASS, SYNTAX)
-        association = entity.associate(*self.door, ae_title="WETREAD", max_pdu=PDU_BYTES)
-        if not association.is_established:
-            self._log(job, job.left[0], number, time.monotonic(), (None, "refused"))
-            return set()
-        transport = _answered_at_once(association)
         taken: set[Instance] = set()
-        try:
-            for one in job.left:
-                began = time.monotonic()
-                status = self._store(association, job.study, one)
-                self._log(job, one, number, began, (status, "broken" if status is None else "answered"))
-                if status == SUCCESS:
-                    taken.add(one)
-                if status is None:
-                    break
-        finally:
-            (association.abort if cut else association.release)()
-            association.join(LETS_GO_S)
-            if transport is not None:
-                transport.close()  # pynetdicom leaves it open where the peer was gone first
+        with associated(entity, *self.door, called_ae="WETREAD") as association:
+            if not association.is_established:
+                self._log(job, job.left[0], number, time.monotonic(), (None, "refused"))
+                return taken
+            try:
+                for one in job.left:
+                    began = time.monotonic()
+                    status = self._store(association, job.study, one)
+                    self._log(job, one, number, began, (status, "broken" if status is None else "answered"))
+                    if status == SUCCESS:
+                        taken.add(one)
+                    if status is None:
+                        break
+            finally:
+                (association.abort if cut else association.release)()
         return taken
 
     def _store(self, association: Any, study: Study, one: Instance) -> int | None:
@@ -175,12 +170,3 @@ class Sender:
                 "how": answer[1],
             },
         )  # fmt: skip
-
-
-def _answered_at_once(association: Any) -> socket.socket | None:
-    """Its connection, without Nagle's delay of 40 ms an image."""
-    transport = association.dul.socket
-    connection: socket.socket | None = None if transport is None else transport.socket
-    if connection is not None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
