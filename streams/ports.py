@@ -52,10 +52,18 @@ class EventLog(Protocol):
             BrokerAway: not acknowledged in time; some may have been written all the same.
         """
 
-    def read(self, topics: Sequence[str], *, follow: bool, since: datetime | None = None) -> AsyncIterator[Record]:
+    def read(
+        self,
+        topics: Sequence[str],
+        *,
+        follow: bool,
+        since: datetime | None = None,
+        keys: Sequence[bytes] | None = None,
+    ) -> AsyncIterator[Record]:
         """All records of the topics from `since` (else the beginning), partition by partition in order.
 
         follow: go on with what arrives; else end at the ends that the topics had at the call.
+        keys: read only the partitions that these keys stand in, with all else that stands there; None: all.
         """
 
 

@@ -16,6 +16,7 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
+from streams.adapters.partitioning import holding
 from streams.errors import BrokerAway, EventTooLarge
 from streams.ports import Message, Record
 
@@ -107,9 +108,16 @@ class KafkaLog:
             if isinstance(outcome, BaseException):
                 raise BrokerAway(f"Kafka: {type(outcome).__name__}: {outcome}") from outcome
 
-    def read(self, topics: Sequence[str], *, follow: bool, since: datetime | None = None) -> AsyncIterator[Record]:
+    def read(
+        self,
+        topics: Sequence[str],
+        *,
+        follow: bool,
+        since: datetime | None = None,
+        keys: Sequence[bytes] | None = None,
+    ) -> AsyncIterator[Record]:
         """All records of the topics from `since` on, partition by partition in order; topics not there are empty."""
-        return _read(self._bootstrap, tuple(topics), follow=follow, since=since)
+        return _read(self._bootstrap, tuple(topics), follow=follow, since=since, keys=keys)
 
     async def close(self) -> None:
         """Wait for what is on its way, and disconnect."""
@@ -139,7 +147,7 @@ class KafkaLog:
 
 
 async def _read(
-    bootstrap: str, topics: tuple[str, ...], *, follow: bool, since: datetime | None
+    bootstrap: str, topics: tuple[str, ...], *, follow: bool, since: datetime | None, keys: Sequence[bytes] | None
 ) -> AsyncIterator[Record]:
     """A consumer outside every group: nothing of a worker's is moved by it."""
     consumer = AIOKafkaConsumer(
@@ -152,7 +160,8 @@ async def _read(
     )
     try:
         await consumer.start()
-        ends = await _seek(consumer, since)
+        partitions = _only(consumer, keys)
+        ends = await _seek(consumer, partitions, since)
         while follow or [tp for tp, end in ends.items() if await consumer.position(tp) < end]:
             for tp, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
                 for record in records:
@@ -164,9 +173,15 @@ async def _read(
         await consumer.stop()
 
 
-async def _seek(consumer: AIOKafkaConsumer, since: datetime | None) -> dict[Any, int]:
+def _only(consumer: AIOKafkaConsumer, keys: Sequence[bytes] | None) -> list[Any]:
+    """The partitions that these keys stand in; nothing is fetched from the others."""
+    wanted = holding(consumer.assignment(), keys)
+    consumer.pause(*(consumer.assignment() - set(wanted)))
+    return wanted
+
+
+async def _seek(consumer: AIOKafkaConsumer, partitions: list[Any], since: datetime | None) -> dict[Any, int]:
     """Go to the first record since then; the ends that the partitions have now."""
-    partitions = list(consumer.assignment())
     if not partitions:
         return {}
     ends: dict[Any, int] = await consumer.end_offsets(partitions)

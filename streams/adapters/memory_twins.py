@@ -9,21 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from aiokafka.partitioner import murmur2
-
+from streams.adapters.partitioning import At, holding, partition_of
 from streams.errors import BrokerAway, StateLost, StateStoreAway
 from streams.faults.protections import Protection
 from streams.ports import Change, DueTimer, Loaded, Message, Place, Record
 
 DEFAULT_PARTITIONS = 8
-_POSITIVE = 0x7FFFFFFF
 K = TypeVar("K")
 V = TypeVar("V")
-
-
-def partition_of(key: bytes, partitions: int) -> int:
-    """The partition that Kafka's default partitioner gives a key."""
-    return int(murmur2(key) & _POSITIVE) % partitions
 
 
 def now_utc() -> datetime:
@@ -76,9 +69,17 @@ class MemoryLog:
         """Topics that hold something, in the order in which they came to be."""
         return tuple(self._records)
 
-    def read(self, topics: Sequence[str], *, follow: bool, since: datetime | None = None) -> AsyncIterator[Record]:
+    def read(
+        self,
+        topics: Sequence[str],
+        *,
+        follow: bool,
+        since: datetime | None = None,
+        keys: Sequence[bytes] | None = None,
+    ) -> AsyncIterator[Record]:
         """All records from `since` on, and with `follow` those that arrive."""
-        ends = {(topic, p): len(lane) for topic in topics for p, lane in enumerate(self._lanes(topic))}
+        every = [At(topic, p) for topic in topics for p in range(len(self._lanes(topic)))]
+        ends: dict[tuple[str, int], int] = {at: len(self._lanes(at.topic)[at.partition]) for at in holding(every, keys)}
         return self._read(ends, follow=follow, since=since)
 
     async def _read(

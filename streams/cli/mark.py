@@ -17,8 +17,9 @@ from streams.events.imaging import Priority
 from streams.events.watching import PriorityOverridden, ReportSigned, StudyOpened
 from streams.flow import addressed
 from streams.ports import EventLog, Message
+from streams.runtime.record.about import find_study
 from streams.runtime.settings import Settings, load
-from streams.runtime.wiring import connected, find_study, pseudonym
+from streams.runtime.wiring import connected, pseudonym
 
 Level = Annotated[str, typer.Argument(help="stat, urgent or routine")]
 Study = Annotated[str, typer.Argument(help="Study Instance UID, or the end of one that is unique")]

@@ -11,10 +11,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from streams.errors import BrokerAway
 from streams.oversight.story import StoryLine, story
-from streams.runtime.record.entries import entries
+from streams.ports import EventLog
+from streams.runtime.record.about import about, find_study
 from streams.runtime.settings import load
-from streams.runtime.wiring import connected, find_study
+from streams.runtime.wiring import connected
+
+WITHIN_S = 60.0
 
 
 def register(app: typer.Typer) -> None:
@@ -25,9 +29,10 @@ def register(app: typer.Typer) -> None:
 def why(
     study: Annotated[str, typer.Argument(help="Study Instance UID, or the end of one that is unique")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    within: Annotated[float, typer.Option(help="Seconds after which it gives up.")] = WITHIN_S,
 ) -> None:
     """What arrived, what was chosen and why, what each model said, each place and its reason, each alert."""
-    uid, lines = asyncio.run(_story(study))
+    uid, lines = asyncio.run(_story(study, within))
     if as_json:
         print(json.dumps({"study": uid, "story": [asdict(line) for line in lines]}, indent=2, default=str))
         return
@@ -42,8 +47,22 @@ def why(
     console.print(table)
 
 
-async def _story(study: str) -> tuple[str, tuple[StoryLine, ...]]:
-    async with connected(load()) as parts:
-        uid = await find_study(parts.log, study)
-        record = [(e.record.topic, e.envelope) async for e in entries(parts.log)]
-    return uid, story(record, uid)
+async def _story(study: str, within_s: float) -> tuple[str, tuple[StoryLine, ...]]:
+    try:
+        async with asyncio.timeout(within_s), connected(load()) as parts:
+            return await told(parts.log, study)
+    except TimeoutError as error:
+        raise BrokerAway(
+            f"the record was not read within {within_s:.0f} s: `wetread status` says whether Kafka answers; "
+            "a whole UID is found sooner than the end of one, and --within gives more time"
+        ) from error
+
+
+async def told(log: EventLog, study: str) -> tuple[str, tuple[StoryLine, ...]]:
+    """The study's whole UID, and its story; empty where nothing is known of it.
+
+    Raises:
+        SettingInvalid: it names no study, or several.
+    """
+    uid = await find_study(log, study)
+    return uid, story([(entry.record.topic, entry.envelope) for entry in await about(log, uid)], uid)

@@ -14,14 +14,12 @@ from streams.adapters.model_store import SERVED
 from streams.adapters.object_folder import ObjectFolder
 from streams.adapters.redis_state import RedisState, connect
 from streams.doors.pseudonym import Pseudonyms, open_pseudonyms
-from streams.errors import PartMissing, SettingInvalid
-from streams.events.identifiers import is_uid
+from streams.errors import PartMissing
 from streams.flow import DEADLETTERS, FEEDBACK, GROWTH, INTAKE, ORDERS, PARTITIONS, READING, RETRY, TOPICS, TRIAGE
 from streams.ports import Place
 from streams.runtime.parts.ports import LOOPBACK, claim_ports, remembered_ports
 from streams.runtime.parts.settings import Addresses, PartsSettings
 from streams.runtime.processing.dead_letters import keep_row, kept_row
-from streams.runtime.record.entries import entries
 from streams.runtime.settings import Settings
 
 DICOM_PORT = "dicom"
@@ -153,19 +151,3 @@ async def connected(settings: Settings) -> AsyncIterator[Connected]:
     kafka = addresses(settings).kafka
     async with KafkaLog(kafka) as log:
         yield Connected(log=log, kafka=kafka)
-
-
-async def find_study(log: KafkaLog, text: str) -> str:
-    """The one study whose UID is, or ends in, text.
-
-    Raises:
-        SettingInvalid: none, or several.
-    """
-    wanted = text.lstrip("…")
-    topics = tuple(t.name for t in TOPICS if t.name in {"imaging.instances", "imaging.studies"})
-    found = {e.envelope.key async for e in entries(log, topics) if e.envelope.key.endswith(wanted)}
-    if wanted in found or (not found and is_uid(wanted)):
-        return wanted
-    if len(found) != 1:
-        raise SettingInvalid(f"{text!r} names {len(found)} studies; give more of its UID")
-    return found.pop()

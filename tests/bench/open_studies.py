@@ -14,7 +14,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from streams.adapters.memory_twins import partition_of
+from streams.adapters.partitioning import partition_of
 from streams.adapters.redis_state import RedisState, connect
 from streams.events.envelope import Envelope, from_kafka, to_kafka
 from streams.events.identifiers import Digest, digest_of, named_id

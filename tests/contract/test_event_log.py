@@ -12,7 +12,8 @@ from aiokafka.partitioner import DefaultPartitioner as AioPartitioner
 from kafka.partitioner import murmur2
 
 from streams.adapters.kafka_log import KafkaLog, TopicPlan, create_topics
-from streams.adapters.memory_twins import MemoryLog, now_utc, partition_of
+from streams.adapters.memory_twins import MemoryLog, now_utc
+from streams.adapters.partitioning import partition_of
 from streams.errors import BrokerAway
 from streams.ports import Message
 
@@ -97,6 +98,19 @@ async def test_reading_since(log, topics):
     await asyncio.sleep(0.01)
     await log.send(numbered(topics[0], 2, "k"))
     assert [int(r.value) for r in await everything(log, topics, since)] == [0, 1]
+
+
+async def test_reading_some_keys(log, topics):
+    """Only the partitions that they stand in, of each topic; what else stands there comes too."""
+    for topic in topics:
+        await log.send(numbered(topic, 40))
+    keys = [b"1.2.0", b"1.2.3"]
+    found = [record async for record in log.read(topics, follow=False, keys=keys)]
+    wanted = {partition_of(key, 8) for key in keys}
+    assert {(r.topic, r.partition) for r in found} == {(topic, p) for topic in topics for p in wanted}
+    every = [r for r in await everything(log, topics) if r.partition in wanted]
+    assert sorted((r.topic, r.value) for r in found) == sorted((r.topic, r.value) for r in every)
+    assert [r async for r in log.read(topics, follow=False, keys=[])] == []
 
 
 async def test_following(log, topics):

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 from streams.adapters.kafka_log import KafkaLog, create_topics
-from streams.adapters.memory_twins import partition_of
+from streams.adapters.partitioning import partition_of
 from streams.adapters.redis_state import RedisState, connect
 from streams.errors import BrokerAway
 from streams.events.codec import decode_part

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from streams.adapters.memory_twins import partition_of
+from streams.adapters.partitioning import partition_of
 from streams.doors.shipping import traceparent
 from streams.events.envelope import Envelope, timestamp, to_kafka
 from streams.events.identifiers import digest_of, named_id

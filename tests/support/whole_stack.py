@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.adapters.kafka_log import KafkaLog
-from streams.adapters.memory_twins import partition_of
+from streams.adapters.partitioning import partition_of
 from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
 from streams.oversight.ledger import Ledger, StudyLine
 from streams.ports import Record

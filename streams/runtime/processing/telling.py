@@ -32,6 +32,13 @@ class MeasuredLog:
                     "wetread_time_to_alert_seconds", seconds, finding=alert.finding, model=alert.model
                 )
 
-    def read(self, topics: Sequence[str], *, follow: bool, since: datetime | None = None) -> AsyncIterator[Record]:
+    def read(
+        self,
+        topics: Sequence[str],
+        *,
+        follow: bool,
+        since: datetime | None = None,
+        keys: Sequence[bytes] | None = None,
+    ) -> AsyncIterator[Record]:
         """See EventLog.read."""
-        return self._log.read(topics, follow=follow, since=since)
+        return self._log.read(topics, follow=follow, since=since, keys=keys)

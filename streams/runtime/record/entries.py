@@ -23,11 +23,19 @@ class Entry:
 
 
 async def entries(
-    log: EventLog, topics: Sequence[str] = EVERY_TOPIC, *, follow: bool = False, since: datetime | None = None
+    log: EventLog,
+    topics: Sequence[str] = EVERY_TOPIC,
+    *,
+    follow: bool = False,
+    since: datetime | None = None,
+    keys: Sequence[bytes] | None = None,
 ) -> AsyncIterator[Entry]:
-    """The events of the topics; what cannot be read (a dead letter tells of it) is passed over."""
+    """The events of the topics; what cannot be read (a dead letter tells of it) is passed over.
+
+    keys: of the partitions that these keys stand in alone (EventLog.read).
+    """
     seen: set[tuple[str, str]] = set()
-    async for record in log.read(topics, follow=follow, since=since):
+    async for record in log.read(topics, follow=follow, since=since, keys=keys):
         try:
             envelope = from_kafka(record.value, record.headers)
         except SetAside:
