@@ -24,6 +24,6 @@ def test_a_record_that_is_never_read_through_is_given_up(monkeypatch: pytest.Mon
             ended.append(True)
 
     monkeypatch.setattr(why, "connected", silent)
-    with pytest.raises(BrokerAway, match="not read within 0 s: .* --within gives more time"):
+    with pytest.raises(BrokerAway, match=r"not read within 0 s: .* --within gives more time"):
         why.why("1.2.3", within=0.0)
     assert ended
