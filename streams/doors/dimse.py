@@ -20,6 +20,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
 from pynetdicom.transport import ThreadedAssociationServer
 
+from streams.doors.attending import Attending
 from streams.doors.notes import Ending, Note
 from streams.doors.part10 import wrap
 from streams.doors.porch import Porch, PorchLimits
@@ -71,6 +72,7 @@ class DimseDoor:
         self._settings, self._objects, self._spool, self._shipped = settings, objects, spool, shipped
         self._refused = refused
         self._visitors: dict[Any, _Visitor] = {}
+        self._connections: dict[Any, socket.socket] = {}
         self._holding = Holding(settings.held_most)
         self._tidied = monotonic()
         self._server: Any = None
@@ -141,7 +143,9 @@ class DimseDoor:
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         receiver = Receiver(transport.socket, self._settings, self._holding, partial(self._gives_up, event.assoc))
         self._visitors[event.assoc] = _Visitor(receiver)
+        self._connections[event.assoc] = transport.socket
         transport.recv = receiver.receive
+        Attending(event.assoc, partial(self._gone, event.assoc))
 
     def _gives_up(self, association: Any) -> None:
         """No association can come of it: None is what pynetdicom's waiting gives when its time is up."""
@@ -170,6 +174,7 @@ class DimseDoor:
                 return _answer(CANNOT_UNDERSTAND, "could not be stored; send it again")
             finally:
                 size = event.request.DataSet.getbuffer().nbytes if event.request.DataSet else 0
+                event.request.DataSet = None  # pynetdicom would keep it until the next comes
                 visitor.receiver.answered(size, more=not event.assoc.dimse.msg_queue.empty())
 
     def _store(self, event: Any, visitor: _Visitor) -> Dataset | int:
@@ -206,9 +211,19 @@ class DimseDoor:
         self._end(event.assoc, "association-aborted")
 
     def _on_closed(self, event: Any) -> None:
-        """What came of an instance that will never be whole goes at once: pynetdicom's cycles would keep it."""
-        event.assoc.dimse.message = None
-        self._end(event.assoc, "association-aborted")
+        self._gone(event.assoc)
+
+    def _gone(self, association: Any) -> None:
+        """Nothing more comes of the connection: noted as it ended, where nobody has yet.
+
+        What came of an instance that will never be whole goes at once: pynetdicom's cycles would keep it. So would
+        they keep a connection whose peer was gone first: pynetdicom closes none that it cannot shut down.
+        """
+        association.dimse.message = None
+        if connection := self._connections.pop(association, None):
+            connection.close()
+        released = association._sent_release  # noqa: SLF001  # known before the peer can answer
+        self._end(association, "association-released" if released else "association-aborted")
 
     def _end(self, association: Any, how: Ending) -> None:
         """Note the end, once; a store that is under way comes first."""
