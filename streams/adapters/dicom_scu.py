@@ -88,20 +88,22 @@ def send(
 def associated(entity: AE, host: str, port: int, called_ae: str) -> Iterator[Any]:
     """An association, established or not, to be released or aborted within; without Nagle's delay of 40 ms an image.
 
-    Its connection is closed in the end: pynetdicom leaves it open where the peer was gone first.
+    Its connection is closed in the end: pynetdicom leaves open what it cannot shut down, as the peer was gone.
     """
     opened: list[socket.socket] = []
 
     def keep(event: Any) -> None:
-        opened.append(event.assoc.dul.socket.socket)
-        opened[-1].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not opened:
+            opened.append(event.assoc.dul.socket.socket)
+            opened[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    handlers: Any = [(evt.EVT_CONN_OPEN, keep)]
+    handlers: Any = [(evt.EVT_ACSE_SENT, keep)]  # the first: before it connects
     association = entity.associate(host, port, ae_title=called_ae, max_pdu=PDU_BYTES, evt_handlers=handlers)
     try:
         yield association
     finally:
-        association.join(LETS_GO_S)
+        if association.ident is not None:  # one that is rejected never ran
+            association.join(LETS_GO_S)
         for connection in opened:
             connection.close()
 
