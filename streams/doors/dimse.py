@@ -72,7 +72,7 @@ class DimseDoor:
         self._settings, self._objects, self._spool, self._shipped = settings, objects, spool, shipped
         self._refused = refused
         self._visitors: dict[Any, _Visitor] = {}
-        self._connections: dict[Any, socket.socket] = {}
+        self._receivers: dict[Any, Receiver] = {}
         self._holding = Holding(settings.held_most)
         self._tidied = monotonic()
         self._server: Any = None
@@ -142,8 +142,7 @@ class DimseDoor:
         transport = event.assoc.dul.socket
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         receiver = Receiver(transport.socket, self._settings, self._holding, partial(self._gives_up, event.assoc))
-        self._visitors[event.assoc] = _Visitor(receiver)
-        self._connections[event.assoc] = transport.socket
+        self._visitors[event.assoc], self._receivers[event.assoc] = _Visitor(receiver), receiver
         transport.recv = receiver.receive
         Attending(event.assoc, partial(self._gone, event.assoc))
 
@@ -216,14 +215,15 @@ class DimseDoor:
     def _gone(self, association: Any) -> None:
         """Nothing more comes of the connection: noted as it ended, where nobody has yet.
 
-        What came of an instance that will never be whole goes at once: pynetdicom's cycles would keep it. So would
-        they keep a connection whose peer was gone first: pynetdicom closes none that it cannot shut down.
+        What came of instances that will never be whole, or never be stored, goes at once: pynetdicom's cycles would
+        keep it. So would they keep a connection whose peer was gone first: it closes none that it cannot shut down.
         """
-        association.dimse.message = None
-        if connection := self._connections.pop(association, None):
-            connection.close()
         released = association._sent_release  # noqa: SLF001  # known before the peer can answer
         self._end(association, "association-released" if released else "association-aborted")
+        association.dimse.message = None
+        association.dimse.msg_queue.queue.clear()
+        if receiver := self._receivers.pop(association, None):
+            receiver.close()
 
     def _end(self, association: Any, how: Ending) -> None:
         """Note the end, once; a store that is under way comes first."""

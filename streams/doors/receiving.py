@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from streams.doors.asking import request_fault
 from streams.doors.porch import ASSOCIATE_RQ, HEAD
 from streams.doors.settings import DoorSettings
 
+log = logging.getLogger(__name__)
+
 PDU_MOST = 1_000_000
 RECEIVE_BYTES = 262_144
 HEAD_BYTES = HEAD.size
@@ -21,24 +24,53 @@ HEAD_BYTES = HEAD.size
 
 
 class Holding:
-    """What all associations of a door have sent and nobody has stored yet."""
+    """What all associations of a door have sent and nobody has stored yet.
+
+    One that is ended counts until it has let go of what it held: memory is not free before.
+    """
 
     def __init__(self, most: int) -> None:
+        """`most`: bytes of all. An image that is being stored lies twice in memory, with its file around it."""
         self._most = most
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._held: dict[Receiver, int] = {}
+        self._ended: set[Receiver] = set()
 
-    def set(self, receiver: Receiver, held: int) -> None:
-        """It holds so much now; 0 forgets it. Where that is too much in all, the largest is ended."""
-        with self._lock:
-            if not held:
-                self._held.pop(receiver, None)
-                return
+    def take(self, receiver: Receiver, held: int, patience_s: float) -> None:
+        """It will hold so much; returns when there is room for that, or after `patience_s`.
+
+        Where it is too much in all, the one that holds the most is ended, and the others wait until it has let go.
+
+        Raises:
+            ConnectionAbortedError: it is the one that was ended.
+        """
+        with self._changed:
             self._held[receiver] = held
-            if sum(self._held.values()) <= self._most:
-                return
-            largest = max(self._held, key=lambda r: self._held[r])
-        largest.cut()
+            staying = [each for each in self._held if each not in self._ended]
+            largest = None
+            if sum(self._held[each] for each in staying) > self._most:
+                largest = max(staying, key=lambda each: self._held[each])
+                self._ended.add(largest)
+        if largest is not None:
+            log.warning("%d bytes are received and not stored: who sent the most of them is ended", self._most)
+            largest.cut()
+        with self._changed:
+            self._changed.wait_for(lambda: receiver in self._ended or self._fits(), patience_s)
+            if receiver in self._ended:
+                raise ConnectionAbortedError("more than this door holds at once")
+
+    def let_go(self, receiver: Receiver, held: int) -> None:
+        """It holds only so much now; 0 forgets it."""
+        with self._changed:
+            if held:
+                self._held[receiver] = held
+            else:
+                self._held.pop(receiver, None)
+                self._ended.discard(receiver)
+            self._changed.notify_all()
+
+    def _fits(self) -> bool:
+        return sum(self._held.values()) <= self._most
 
 
 class Receiver:
@@ -78,7 +110,7 @@ class Receiver:
         if not self._held:
             self._began = monotonic()
         self._held += size
-        self._holding.set(self, self._held)
+        self._holding.take(self, self._held, self._settings.pdu_s)
         if self._held > self._settings.largest_object + PDU_MOST:
             raise ConnectionAbortedError("an object longer than this door takes")
         if monotonic() - self._began > self._settings.silence_s + self._held / self._settings.slowest_bytes_s:
@@ -103,13 +135,18 @@ class Receiver:
         """A message with so many bytes of data has been answered; `more`: others of this association wait to be."""
         self._began = monotonic()
         self._held = max(self._held - size, 1) if more else 0
-        self._holding.set(self, self._held)
+        self._holding.let_go(self, self._held)
 
     def cut(self) -> None:
-        """End the connection, from any thread."""
-        self._holding.set(self, 0)
+        """End the connection, from any thread; what it holds goes as its association ends."""
         with contextlib.suppress(OSError):  # it has gone by itself
             self._connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Nothing more comes of the connection, and nothing that came is held."""
+        self._held = 0
+        self._holding.let_go(self, 0)
+        self._connection.close()
 
 
 def _check_request(body: bytearray) -> None:

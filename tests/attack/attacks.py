@@ -1,4 +1,7 @@
-"""What a hostile peer does to a DIMSE door, over and over until it is told to stop; loopback only, rate bounded."""
+"""What a hostile peer does to a DIMSE door, over and over until it is told to stop; loopback only, rate bounded.
+
+`NAME PORT` attacks until standard input ends; the number of turns is the last line.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 import random
 import socket
 import struct
+import sys
 import threading
 import zlib
 from collections.abc import Callable
@@ -209,3 +213,29 @@ ATTACKS: dict[str, Callable[[Attack], None]] = {
 }
 PARALLEL = {"endless image": 4}
 """How many of an attack run at once; 1 if not told."""
+
+
+def main(name: str, port: int) -> int:
+    """Attack; 1 where an attack failed itself, or had no right to go so far."""
+    failed: list[threading.ExceptHookArgs] = []
+
+    def keep(fault: threading.ExceptHookArgs) -> None:
+        failed.append(fault)
+        threading.__excepthook__(fault)
+
+    threading.excepthook = keep
+    attack = Attack(port)
+    threads = [threading.Thread(target=ATTACKS[name], args=(attack,)) for _ in range(PARALLEL.get(name, 1))]
+    for thread in threads:
+        thread.start()
+    print("attacking", flush=True)
+    sys.stdin.read()
+    attack.stop.set()
+    for thread in threads:
+        thread.join()
+    print(attack.turns, flush=True)
+    return min(len(failed), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))

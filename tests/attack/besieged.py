@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psutil
 
-from tests.attack.attacks import ATTACKS, PARALLEL, Attack
 from tests.attack.wire import deliver
 from tests.support.doors import slice_file
 
@@ -105,18 +104,26 @@ def lone_door(folder: Path, **settings: float) -> Iterator[Door]:
 
 
 @contextmanager
-def under(name: str, port: int) -> Iterator[Attack]:
-    """The attack, going on."""
-    attack = Attack(port)
-    threads = [threading.Thread(target=ATTACKS[name], args=(attack,)) for _ in range(PARALLEL.get(name, 1))]
-    for thread in threads:
-        thread.start()
-    try:
-        yield attack
-    finally:
-        attack.stop.set()
-        for thread in threads:
-            thread.join()
+def under(name: str, port: int) -> Iterator[list[int]]:
+    """The attack, going on in a process of its own, so that a good sender here waits for the door only.
+
+    Its turns stand in the list once it is over.
+    """
+    turns: list[int] = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.attack.attacks", name, str(port)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    ) as process:  # fmt: skip
+        assert process.stdin
+        assert process.stdout
+        try:
+            assert process.stdout.readline() == "attacking\n"
+            yield turns
+            process.stdin.close()
+            turns.append(int(process.stdout.readline()))
+            assert process.wait(60) == 0, "the attack failed, or went where it may not"
+        finally:
+            process.kill()
 
 
 @contextmanager
@@ -144,7 +151,7 @@ def measured(door: Door, name: str, images: int, seconds: float) -> Measured:
     took: list[float] = []
     unserved = 0
     until = time.monotonic() + seconds
-    with _peak_mb(door.watched) as peak, under(name, door.port) as attack:
+    with _peak_mb(door.watched) as peak, under(name, door.port) as turns:
         time.sleep(0.5)  # so that it is under way
         while time.monotonic() < until or not took:
             p99, refused = door.p99_ms(images)
@@ -160,6 +167,6 @@ def measured(door: Door, name: str, images: int, seconds: float) -> Measured:
         unserved,
         peak[0] - held,
         door.watched.num_threads() - threads,
-        attack.turns,
+        turns[0],
         door.astray(),
     )

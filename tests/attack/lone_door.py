@@ -11,6 +11,7 @@ from pathlib import Path
 from streams.adapters.memory_twins import MemoryLog
 from streams.adapters.object_folder import ObjectFolder
 from streams.doors.dimse import DimseDoor
+from streams.doors.memory import give_back_at_once
 from streams.doors.settings import DoorSettings
 from streams.doors.shipping import Shipper
 from streams.doors.spool import Spool
@@ -33,6 +34,7 @@ class CountingLog(MemoryLog):
 
 async def serve(home: Path, told: dict[str, float]) -> None:
     """Until standard input ends; its counts are the last line."""
+    give_back_at_once()
     settings = DoorSettings(
         home=home,
         port=0,

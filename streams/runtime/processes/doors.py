@@ -13,6 +13,7 @@ from streams.adapters.telemetry import Telemetry
 from streams.doors.dimse import DimseDoor
 from streams.doors.folder import FolderDoor
 from streams.doors.journal import Journal
+from streams.doors.memory import give_back_at_once
 from streams.doors.settings import DoorSettings
 from streams.doors.shipping import Shipper
 from streams.doors.spool import Spool
@@ -38,6 +39,7 @@ def door_settings(settings: Settings) -> DoorSettings:
 
 async def run_dimse(settings: Settings, ready: Ready) -> None:
     """The DIMSE door, until SIGTERM: then it accepts no more, ships what is owed, and ends."""
+    give_back_at_once()
     told = door_settings(settings)
     async with _shipping(settings, "dimse", told.owed_most) as open_door:
         shipper = open_door.shipper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from streams.doors.settings import DoorSettings
 from tests.attack.wire import Context, request
 
 ASKED = request()
+PATIENCE_S = 10
 
 
 @pytest.fixture
@@ -154,8 +156,11 @@ def test_of_all_that_is_held_the_largest_ends():
     for _ in range(6):
         pairs[1][1].sendall(bytes(100_000))
         made[1].receive(100_000)
-    pairs[1][1].sendall(bytes(100_000))
-    assert len(made[1].receive(200_000)) < 200_000, "the one that asks for more is cut off"
+    pairs[1][1].sendall(bytes(200_000))
+    with pytest.raises(ConnectionAbortedError, match="more than this door holds"):
+        made[1].receive(200_000)
+    assert not pairs[1][1].recv(1), "its connection is ended"
+    made[1].close()
     pairs[0][1].sendall(b"x")
     assert made[0].receive(1) == b"x"
     for one in [each for pair in pairs for each in pair]:
@@ -174,3 +179,39 @@ def test_images_that_wait_to_be_stored_count(pair):
     assert made._held == 1
     made.answered(100_000)
     assert made._held == 0
+
+
+def test_what_an_ended_one_holds_counts_until_it_is_gone():
+    """Others wait for it: memory is not free because somebody was told to go; and nobody else is ended for it."""
+    holding = Holding(1_000_000)
+    pairs = [socket.socketpair() for _ in range(2)]
+    good, greedy = (asked(receiver(ours, holding=holding)[0], theirs) for ours, theirs in pairs)
+    for _ in range(9):
+        pairs[1][1].sendall(bytes(100_000))
+        greedy.receive(100_000)
+    pairs[0][1].sendall(bytes(150_000))
+    came: list[int] = []
+    waiting = threading.Thread(target=lambda: came.append(len(good.receive(150_000))))
+    waiting.start()
+    assert not pairs[1][1].recv(1), "the one that holds the most is ended"
+    assert waiting.is_alive()
+    assert not came
+    greedy.close()
+    waiting.join(PATIENCE_S)
+    assert came == [150_000]
+    for one in [each for pair in pairs for each in pair]:
+        one.close()
+
+
+def test_who_waits_for_room_goes_on_in_time(pair):
+    """Where the ended one does not go, as a disk hangs: slowly, but it goes on."""
+    ours, theirs = pair
+    holding = Holding(1_000)
+    gone, _ = receiver(socket.socket(), holding=holding)
+    with pytest.raises(ConnectionAbortedError):
+        holding.take(gone, 2_000, 0)
+    made, _ = receiver(ours, holding=holding, pdu_s=0.01)
+    asked(made, theirs)
+    theirs.sendall(b"x")
+    assert made.receive(1) == b"x"
+    gone.close()
