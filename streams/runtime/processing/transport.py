@@ -96,8 +96,8 @@ class Consumer(driver.Consumer):
     app: DeliveryApp
     _heads: dict[TP, tuple[int, float, float]] | None = None
     """Of each partition: the offset that it waits for, since when, and when to say so."""
-    _committed: Mapping[TP, int] | None = None
-    """What was committed when partitions came."""
+    _committed: Mapping[TP, int | None] | None = None
+    """What was committed when partitions came; None: nothing yet."""
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Told of each partition now and then: whether it is fetched, and whether what it begins with comes to an end.
@@ -149,7 +149,7 @@ class Consumer(driver.Consumer):
         crash in the middle would have the rest said again.
         """
         await super().perform_seek()
-        self._committed_offset.update({tp: at for tp, at in (self._committed or {}).items() if at > 0})
+        self._committed_offset.update({tp: at for tp, at in (self._committed or {}).items() if at and at > 0})
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go to the committed offsets, or to where the state needs the record from."""

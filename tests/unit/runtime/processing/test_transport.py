@@ -14,6 +14,7 @@ from streams.ports import Change, Place
 from streams.runtime.processing import transport
 from streams.runtime.processing.applying import Outside
 from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row
+from streams.runtime.processing.recollecting import Answers
 from streams.runtime.processing.worker import FlowWiring, ReadingLane, ReadingWiring, Site, build_flow, build_reading
 from tests.support.toy import DEAD, TOPIC, addressed, toy_agent
 
@@ -76,6 +77,29 @@ def test_each_agent_listens_once(app, outside):
     assert topics == {"u", "u.retry", "r", "r.retry"}
 
 
+async def test_a_reading_place_that_comes_is_held_to_what_it_had(outside):
+    """Before its first event; and what was looked for on the record is looked for anew when the places have gone."""
+    lanes = tuple(ReadingLane(name=n, topic=n, retry_topic=f"{n}.retry", running=1) for n in ("urgent", "routine"))
+    answers = Answers(topics=("said",), kinds=frozenset({"answer"}), ids=lambda request: (request,))
+    site = Site(bootstrap="127.0.0.1:1", group="g3")
+    wiring = ReadingWiring(site=site, outside=outside, lanes=lanes, read=nothing, deadline_s=1.0, answers=answers)
+    app = build_reading(wiring)
+    place, change = Place("urgent", 3), Change(version=0, event="e", parts={}, said=(), mark=0, known_mark=0)
+    await MemoryState(_held=outside.state._held).commit(place, "e", change)
+    assert await app.delivery.start("urgent", 3, 5) is None
+    outside.state.flush()
+    assert not await outside.state.holds(place)
+    recollection, other = (app.delivery.lanes[n].take.__self__._recollection for n in ("urgent", "routine"))
+    assert recollection is other
+    record = outside.log.append("urgent", b"k", b"v", [])
+    assert await recollection.of(record, "r") == ()
+    outside.log.append("said", b"k", b"v", [("ce_type", b"answer"), ("ce_causationid", b"r"), ("ce_id", b"r")])
+    assert await recollection.of(record, "r") == ()
+    app.delivery.assigned = list
+    await app.delivery.settle()
+    assert len(await recollection.of(record, "r")) == 1
+
+
 class Lows:
     """A delivery with fixed low ends."""
 
@@ -128,7 +152,7 @@ async def test_a_state_built_anew_takes_back_no_commit(app, outside):
     sought = {}
 
     async def committed():
-        return {TP(TOPIC, 0): 50, TP("fb", 0): 7}
+        return {TP(TOPIC, 0): 50, TP("fb", 0): 7, TP("fb", 1): None}
 
     async def seek(offsets):
         sought.update(offsets)
@@ -139,7 +163,7 @@ async def test_a_state_built_anew_takes_back_no_commit(app, outside):
     consumer._read_offset, consumer._committed_offset = {}, {}
     await consumer.perform_seek()
     assert [(tp.topic, tp.partition, at) for tp, at in sought.items()] == [(TOPIC, 0, 0)]
-    assert consumer._read_offset == {TP(TOPIC, 0): 0, TP("fb", 0): 7}
+    assert consumer._read_offset == {TP(TOPIC, 0): 0, TP("fb", 0): 7, TP("fb", 1): None}
     app.delivery = Lows({(TOPIC, 0): 20, ("fb", 0): 9})
     assert consumer._filter_committable_offsets([TP(TOPIC, 0), TP("fb", 0)]) == {TP("fb", 0): 9}
     app.delivery = Lows({(TOPIC, 0): 51})
