@@ -10,9 +10,11 @@ from dataclasses import replace
 import pytest
 
 from streams.adapters.kafka_log import KafkaLog, create_topics
+from streams.adapters.redis_state import connect
 from streams.events.envelope import from_kafka
 from tests.support.toy import opened
 from tests.support.toy_reader import ANSWERS, DEAD, ROUTINE, TOPICS, URGENT
+from tests.support.verifying import contradictions
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(150)]
 
@@ -31,12 +33,13 @@ async def until_printed(process, word):
 
 
 async def answered(log, count):
-    """The kinds of readings that were answered, in the order of the answers."""
+    """The kinds of readings of studies 9.x that were answered, in the order of the answers."""
     seen = {}
     async with asyncio.timeout(60):
         async for record in log.read([ANSWERS], follow=True):
             envelope = from_kafka(record.value, record.headers)
-            seen.setdefault(envelope.id, envelope.data.by)
+            if envelope.key.startswith("9."):
+                seen.setdefault(envelope.id, envelope.data.by)
             if len(seen) == count:
                 return list(seen.values())
     raise AssertionError
@@ -67,3 +70,40 @@ async def test_put_off_and_cancelled_readings_are_made_in_the_end(kafka_and_redi
         second.kill()
         await second.wait()
         assert [r async for r in log.read([DEAD], follow=False)] == []
+
+
+async def test_a_redis_that_forgot_leaves_an_answer_its_one_content(kafka_and_redis):
+    """Asked again after its memory is gone, here by a new group, a reader repeats what stands on the record."""
+    kafka, redis = kafka_and_redis
+    await asyncio.to_thread(create_topics, kafka.address, TOPICS)
+    names = [f"8.{os.getpid()}.{number}" for number in range(20)]
+    async with KafkaLog(kafka.address) as log:
+        await log.send([replace(opened(n, "a"), topic=URGENT) for n in names])
+        for turn in (1, 2):
+            reader = await started([kafka.address, redis.address, f"again-{turn}-{os.getpid()}"])
+            await said(log, names, turn)
+            reader.kill()
+            await reader.wait()
+            await forgotten(redis.address)
+        records = [r async for r in log.read([ANSWERS], follow=False)]
+        assert list(contradictions(records)) == []
+
+
+async def said(log, names, times):
+    """Each of these was answered so often."""
+    missing = dict.fromkeys(names, times)
+    async with asyncio.timeout(50):
+        async for record in log.read([ANSWERS], follow=True):
+            name = record.key.decode()
+            missing[name] = missing.get(name, 0) - 1
+            if all(missing[n] <= 0 for n in names):
+                return
+
+
+async def forgotten(address):
+    """All that Redis has of the urgent lane."""
+    client = connect(address)
+    keys = [key async for key in client.scan_iter(f"wetread:{{{URGENT}:*")]
+    assert keys
+    await client.delete(*keys)
+    await client.aclose()

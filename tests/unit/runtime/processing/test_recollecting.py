@@ -106,9 +106,22 @@ async def test_a_time_that_cannot_be_is_the_time_of_writing(at):
     record = s.record()
     await s.handling.apply(record)
     s.start()
-    s.now += MARGIN
+    s.now += 10 * MARGIN
     strange = replace(record, headers=[(n, at.encode() if n == "ce_time" else v) for n, v in record.headers])
     assert len(await s.recollection.of(strange, header(record.headers, "ce_id"))) == 2
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), MARGIN / 2])
+async def test_clocks_may_differ(ahead):
+    """The request comes from a clock that is ahead of the one that answered: by an hour, by half a minute."""
+    s = Scene()
+    s.now += ahead
+    record = s.record()
+    s.now = NOON
+    await s.handling.apply(record)
+    s.start()
+    s.now += MARGIN / 4 if ahead > MARGIN else MARGIN
+    assert len(await s.recollection.of(record, header(record.headers, "ce_id"))) == 2
 
 
 async def test_what_others_say_because_of_a_request_is_no_answer():
