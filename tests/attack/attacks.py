@@ -119,7 +119,7 @@ def wrong_titles(attack: Attack) -> None:
 
 
 def evil_uids(attack: Attack) -> None:
-    """Paths, NUL, 10 KB and worse in place of each UID, in the command and in the dataset."""
+    """Paths, NUL, 10 KB and worse in place of each UID, in the command and in the dataset; without one none answers."""
     while attack.again():
         evil = EVIL_UIDS[attack.turns % len(EVIL_UIDS)]
         dataset = slice_file(1)
@@ -127,7 +127,7 @@ def evil_uids(attack: Attack) -> None:
         if len(evil) < 60:
             dataset = dataset.replace(b"1.2.826.1.1.1", evil.encode("utf-8", "replace").ljust(13, b"\0")[:13])
             dataset = dataset.replace(b"1.2.826.1.1", evil.encode("utf-8", "replace").ljust(11, b"\0")[:11])
-        with contextlib.suppress(OSError), Peer(attack.port, 2) as peer:
+        with contextlib.suppress(OSError), Peer(attack.port, 0.5) as peer:
             if peer.associate(request([Context(1), Context(3, evil[:60] or "1", evil[:60] or "1")])):
                 peer.store(dataset, evil)
                 peer.store(dataset, "1.2.3", evil)

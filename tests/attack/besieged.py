@@ -20,15 +20,19 @@ from tests.support.doors import slice_file
 
 ROOT = Path(__file__).resolve().parents[2]
 SIDE = 256
+WARM = 20
+PACE_S = 0.005
+"""A scanner's own pace."""
 WITHIN_STORE = re.compile(r"objects(/new|/[0-9a-f]{2}(/[0-9a-f]{2}(/[0-9a-f]{64})?)?)?|spool(/\d{16}\.notes|/shipped)?")
 """All that a door may leave in its home."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One attack: a good sender's 99th percentile in ms before and during it, and what it did to the door.
+    """One attack: a good sender's 99th percentile in ms, at this door and at a calm one, and what it did to the door.
 
     Attributes:
+        calm_ms: at a door beside it that nobody attacks: whatever else the machine does delays both.
         unserved: good images that were not answered with success.
         grown_mb: the most memory over what the door held before.
         threads: more than before, once the attack is over.
@@ -36,8 +40,8 @@ class Measured:
     """
 
     name: str
-    before_ms: float
-    during_ms: float
+    calm_ms: float
+    attacked_ms: float
     unserved: int
     grown_mb: float
     threads: int
@@ -58,18 +62,14 @@ class Door:
     def watched(self) -> psutil.Process:
         return psutil.Process(self.process.pid)
 
-    def p99_ms(self, count: int, pause_s: float = 0.005) -> tuple[float, int]:
-        """A good sender's 99th percentile over so many images, and how many were not stored."""
+    def served(self) -> tuple[float, bool]:
+        """How many ms a good sender waits for one image to be taken, and whether it was."""
         dataset = slice_file(1, Rows=SIDE, Columns=SIDE, pixels=bytes(2 * SIDE * SIDE))
         dataset = dataset[dataset.index(b"\x08\0\x16\0") :]
-        took, unserved = [], 0
-        for _ in range(count):
-            self.sent += 1
-            began = time.perf_counter()
-            unserved += deliver(self.port, dataset, f"1.2.826.7.{self.sent}") != 0
-            took.append((time.perf_counter() - began) * 1000)
-            time.sleep(pause_s)  # a scanner's own pace
-        return sorted(took)[math.ceil(0.99 * count) - 1], unserved
+        self.sent += 1
+        began = time.perf_counter()
+        status = deliver(self.port, dataset, f"1.2.826.7.{self.sent}")
+        return (time.perf_counter() - began) * 1000, status == 0
 
     def astray(self) -> tuple[str, ...]:
         """Whatever lies in its home, or beside it, that is neither object nor note."""
@@ -144,27 +144,32 @@ def _peak_mb(process: psutil.Process) -> Iterator[list[float]]:
         thread.join()
 
 
-def measured(door: Door, name: str, images: int, seconds: float) -> Measured:
-    """One attack on a door that was not attacked: at least so many good images, and at least so long."""
-    before, _ = door.p99_ms(images)
+def _p99(took: list[tuple[float, bool]]) -> float:
+    return sorted(ms for ms, _ in took)[math.ceil(0.99 * len(took)) - 1]
+
+
+def measured(door: Door, calm: Door, name: str, images: int, seconds: float) -> Measured:
+    """One attack: good images to it and to a calm door in turns, at least so many of each, and at least so long."""
+    for _ in range(WARM):
+        door.served()
+        calm.served()
     held, threads = door.watched.memory_info().rss / 1e6, door.watched.num_threads()
-    took: list[float] = []
-    unserved = 0
+    took: dict[int, list[tuple[float, bool]]] = {door.port: [], calm.port: []}
     until = time.monotonic() + seconds
     with _peak_mb(door.watched) as peak, under(name, door.port) as turns:
         time.sleep(0.5)  # so that it is under way
-        while time.monotonic() < until or not took:
-            p99, refused = door.p99_ms(images)
-            took.append(p99)
-            unserved += refused
+        while time.monotonic() < until or len(took[door.port]) < images:
+            for each in (door, calm):
+                took[each.port].append(each.served())
+                time.sleep(PACE_S)
     left = time.monotonic() + 15
     while door.watched.num_threads() > threads + 4 and time.monotonic() < left:
         time.sleep(0.1)  # what was begun ends in its own time
     return Measured(
         name,
-        before,
-        sorted(took)[len(took) // 2],
-        unserved,
+        _p99(took[calm.port]),
+        _p99(took[door.port]),
+        sum(not taken for _, taken in took[door.port]),
         peak[0] - held,
         door.watched.num_threads() - threads,
         turns[0],

@@ -14,8 +14,9 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_door_under_attack_serves_and_grows_no_more_than_it_may(tmp_path, name):
     """A good sender is served, memory is bounded, nothing lies outside the store, and what was begun ends."""
-    with lone_door(tmp_path / "door", **SETTINGS.get(name, {})) as door:
-        found = measured(door, name, images=60, seconds=3)
+    attacked, calm = tmp_path / "attacked" / "door", tmp_path / "calm" / "door"
+    with lone_door(attacked, **SETTINGS.get(name, {})) as door, lone_door(calm) as other:
+        found = measured(door, other, name, images=60, seconds=3)
     assert found.turns, "nothing was tried"
     assert found.unserved == 0
     assert found.grown_mb <= GROWN_MB
