@@ -36,7 +36,11 @@ class DoorSettings:
     largest_object: int = 2_000_000_000
     """Bytes of one instance; a longer one ends its association."""
     held_most: int = 2_200_000_000
-    """Bytes received and not stored yet, of all associations; past it, the one that holds the most is ended."""
+    """Bytes received and not stored yet, of all associations; past it, the one that holds the most is ended.
+
+    The memory of the door is this and some 100 MB; at its worst twice this, while all of it is being stored at once:
+    an image that is being stored lies in memory as it came and as the file that it becomes.
+    """
     waiting_most: int = 256
     """Connections that have not asked for an association yet; one more ends the one that waits longest."""
     request_s: float = 10.0

@@ -43,7 +43,7 @@ from tests.support.studies import POLICIES, at
 
 REPLACED_S = 1.0
 FAR_S = 1e9
-TIMEOUT_S = 60
+TIMEOUT_S = 300
 
 
 @dataclass
@@ -134,7 +134,8 @@ async def by_folder(home: Path, mutants: Sequence[Mutant], found: Found) -> tupl
     until = time.monotonic() + TIMEOUT_S
     while ((inbox / "set").exists() or spool.owed) and time.monotonic() < until and not watching.done():
         await asyncio.wait({watching, shipping}, timeout=0.05)  # a folder tells nothing by itself
-    assert await shipper.drained(TIMEOUT_S)
+    assert watching.done() or not (inbox / "set").exists(), "the machine was too slow: the folder was not taken in time"
+    assert await shipper.drained(TIMEOUT_S), "the machine was too slow: what was taken was not shipped in time"
     for task in (watching, shipping):
         if task.done():
             found.broken.append(f"the folder door ended: {task.exception()!r}")

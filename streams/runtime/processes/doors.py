@@ -6,14 +6,14 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streams.adapters.kafka_log import KafkaLog
 from streams.adapters.telemetry import Telemetry
 from streams.doors.dimse import DimseDoor
 from streams.doors.folder import FolderDoor
 from streams.doors.journal import Journal
-from streams.doors.memory import give_back_at_once
+from streams.doors.memory import give_back_at_once, share
 from streams.doors.settings import DoorSettings
 from streams.doors.shipping import Shipper
 from streams.doors.spool import Spool
@@ -27,13 +27,15 @@ Ready = Callable[[], None]
 def door_settings(settings: Settings) -> DoorSettings:
     """What the DIMSE door is told."""
     host, port = dicom_address(settings)
-    return DoorSettings(
-        home=settings.home,
+    usual = DoorSettings(home=settings.home)
+    return replace(
+        usual,
         host=host,
         port=port,
         ae_title=settings.ae_title,
         called_ae=settings.ae_title if settings.require_called_ae else None,
         calling_aes=settings.calling_aes,
+        held_most=share(usual.held_most),
     )
 
 

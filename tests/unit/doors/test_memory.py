@@ -33,3 +33,10 @@ def test_what_is_freed_goes_back():
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _name: object())
     assert not memory.give_back_at_once()
+
+
+@pytest.mark.parametrize(("pages", "held"), [(1_000_000, 1_024_000_000), (16_000_000, 2_200_000_000)])
+def test_a_small_machine_keeps_most_of_its_memory(monkeypatch, pages, held):
+    """A quarter of 4 GB; of 64 GB no more than a door can use."""
+    monkeypatch.setattr(memory.os, "sysconf", {"SC_PAGE_SIZE": 4_096, "SC_PHYS_PAGES": pages}.__getitem__)
+    assert memory.share(2_200_000_000) == held
