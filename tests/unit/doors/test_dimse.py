@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 
 import pytest
 from pydicom import dcmread
@@ -26,6 +27,7 @@ from streams.doors.settings import DoorSettings
 from streams.doors.spool import Spool
 from streams.errors import DoorClosed
 from streams.events.identifiers import digest_of
+from tests.attack.wire import Peer, request, store_command, value
 from tests.support.doors import dataset, digests, dimse_door, part10, send, slice_file, told_of
 
 SUCCESS, NO_ROOM, BROKEN, NO_UID = 0x0000, 0xA700, 0xC000, 0xA900
@@ -215,3 +217,21 @@ async def test_a_stopped_door_ends_what_runs_as_an_abort(tmp_path):
         await asyncio.to_thread(association.join, 5)
     assert [event.how for event in told_of(log)[1]] == ["association-aborted"]
     assert len(digests(log)) == 1
+
+
+async def test_of_who_hangs_up_within_an_image_nothing_is_held(tmp_path):
+    """No bytes, no connection: pynetdicom's cycles would keep both until they are collected."""
+    async with dimse_door(tmp_path) as parts:
+
+        def come_and_go() -> list[threading.Thread]:
+            with Peer(parts.door.port) as peer:
+                assert peer.associate(request())
+                peer.send(value(store_command("1.2.3"), 3) + value(bytes(100_000), 0))
+            return [t for t in threading.enumerate() if "AcceptorThread" in t.name or "run_reactor" in t.name]
+
+        for thread in await asyncio.to_thread(come_and_go):
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
+        assert parts.door._holding._held == {}
+        assert parts.door._receivers == {}
+        assert not parts.log.topics
