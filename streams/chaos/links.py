@@ -90,8 +90,8 @@ class Link:
             while content := await source.read(CHUNK):
                 if self.weather is not CALM:
                     await self._endured(ends)
-                target.write(content)
                 self.passed += len(content)
+                target.write(content)
                 await target.drain()
             if target.can_write_eof():
                 target.write_eof()
