@@ -134,7 +134,7 @@ def build_flow(wiring: FlowWiring) -> DeliveryApp:
         _listen(app, agent.name, agent.topic, lane, taking.applying(applier))
     for name, topic in wiring.forwards.items():
         handling = Handling(name, forwarder(name, wiring.outside), wiring.outside, Manner(), dead)
-        lane = Lane(window=_window(app, FLOW_RUNNING, FLOW_HELD), counted_as=name)
+        lane = Lane(window=_window(app, FLOW_RUNNING, FLOW_HELD), counted_as=name, take=handling.take)
         delivery.lanes[topic] = lane
         _listen(app, name, topic, lane, taking.in_order(handling))
 

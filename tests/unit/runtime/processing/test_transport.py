@@ -134,6 +134,15 @@ async def test_a_place_that_comes_brings_its_dead_letters(app, outside):
     assert (dead.in_a_row, dead.begun) == (0, False)
 
 
+async def test_a_forwarders_place_that_comes_is_read_anew(app, outside):
+    """What a client remembers of a place from before it went elsewhere counts no more: the row may have grown there."""
+    place, change = Place("feedback", 3), Change(version=0, event="e", parts={}, said=(), mark=0, known_mark=0)
+    await MemoryState(_held=outside.state._held).commit(place, "k", change)
+    assert await app.delivery.start("fb", 3, 5) is None
+    outside.state.flush()
+    assert not await outside.state.holds(place)
+
+
 async def test_starting_where_the_state_is(app, outside):
     """The lower of the group's offset and the state's mark; nothing known means the beginning."""
     delivery, place = app.delivery, Place("toy", 3)
