@@ -38,7 +38,8 @@ def run(
     if role not in ROLES:
         raise typer.BadParameter(f"{role!r} is none of {', '.join(ROLES)}")
     settings = load()
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    told = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=told, force=True)  # in place of a command's own
     for noisy in ("aiokafka", "kafka", "faust", "mode", "pynetdicom"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     own = name or f"{role}-1"

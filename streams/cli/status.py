@@ -29,14 +29,15 @@ def register(app: typer.Typer) -> None:
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
-    """How everything is. Code 0 only if every part runs."""
+    """How everything is. Code 0 only if every part runs, and answers what it is asked for this."""
     settings = load()
     found = asyncio.run(_status(settings))
     if as_json:
         print(json.dumps(found, indent=2))
     else:
         _print(found)
-    well = bool(found["parts"]) and all(p["state"] in {"running", "elsewhere"} for p in found["parts"])
+    runs = bool(found["parts"]) and all(p["state"] in {"running", "elsewhere"} for p in found["parts"])
+    well = runs and "error" not in found
     raise typer.Exit(0 if well else 1)
 
 

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND, NO_SUCH_UID = 0x0000, 0xA700, 0xC000, 0xA900
 """PS3.4 B.2.3, Table B.2-1."""
 COMMENT_LONGEST = 64
+SAY_EVERY_S = 10.0
 TIDY_S = 30.0
 """pynetdicom's associations are cycles that hold their last instance: collected so often, while any end."""
 
@@ -114,7 +115,7 @@ class DimseDoor:
         address = (self._settings.host, self._settings.port)
         self._server = entity.make_server(address, evt_handlers=handlers, server_class=ThreadedAssociationServer)
         limits = PorchLimits(waiting_most=self._settings.waiting_most, request_s=self._settings.request_s)
-        self._porch = Porch(self._server.socket, self._server.process_request, limits, _turned_away)
+        self._porch = Porch(self._server.socket, self._server.process_request, limits, _TurnedAway())
         self._porch.start()
 
     def stop(self) -> None:
@@ -252,8 +253,18 @@ class DimseDoor:
                 self._loop.call_soon_threadsafe(self._shipped, note)
 
 
-def _turned_away(why: str) -> None:
-    log.info("a connection was sent away: %s", why)
+@dataclass(slots=True)
+class _TurnedAway:
+    """Says why a connection was sent away, not each time: an attack must not fill the disk with its own story."""
+
+    said_at: float = float("-inf")
+    since: int = 0
+
+    def __call__(self, why: str) -> None:
+        self.since += 1
+        if monotonic() - self.said_at >= SAY_EVERY_S:
+            log.info("a connection was sent away: %s (%d since it was said last)", why, self.since)
+            self.said_at, self.since = monotonic(), 0
 
 
 def _answer(status: int, comment: str) -> Dataset:

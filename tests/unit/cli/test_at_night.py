@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from streams.adapters.memory_twins import MemoryLog
-from streams.cli import dlq, status, up, watch
+from streams.cli import dlq, run, status, up, watch
 from streams.errors import Stop
 from streams.events import telling
 from streams.events.envelope import Envelope, to_kafka
@@ -107,3 +109,34 @@ def test_a_stack_that_does_not_end_is_told_in_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(up, "end_stack", never)
     with pytest.raises(Stop, match=r"process 7\) still runs after 60 s: wait, or kill"):
         up.down()
+
+
+async def away(_settings):
+    """A stack whose processes live, and whose Kafka does not answer."""
+    part = {"name": "kafka", "state": "running", "since": TIME.isoformat(), "pid": 1, "restarts": 0}
+    return {"parts": [part | {"address": "", "note": ""}], "home": "", "error": "Kafka: away"}
+
+
+def test_a_part_that_lives_and_does_not_answer_is_no_code_0(tmp_path, monkeypatch):
+    """Whoever asks for the code alone is woken by a broker that hangs, before supervision calls it silent."""
+    monkeypatch.setenv("WETREAD_HOME", str(tmp_path))
+    monkeypatch.setattr(status, "_status", away)
+    with pytest.raises(typer.Exit) as ended:
+        status.status()
+    assert ended.value.exit_code == 1
+
+
+def test_a_process_logs_when_and_where(tmp_path, monkeypatch, capsys):
+    """Also where the command line has set up its own short form before: without a time a log tells no order."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.setenv("WETREAD_HOME", str(tmp_path))
+    monkeypatch.setattr(run, "arm", lambda *_: None)
+    monkeypatch.setitem(run.ROLES, "worker", lambda *_: logging.getLogger("streams.x").info("begins"))
+    try:
+        root.handlers = [logging.StreamHandler()]
+        root.setLevel(logging.WARNING)
+        run.run("worker", None)
+    finally:
+        root.handlers, _ = handlers, root.setLevel(level)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO streams.x begins\n", capsys.readouterr().err)

@@ -22,6 +22,7 @@ from pynetdicom import AE
 
 from streams.adapters.memory_twins import MemoryLog
 from streams.adapters.object_folder import ObjectFolder
+from streams.doors import dimse
 from streams.doors.dimse import DimseDoor
 from streams.doors.settings import DoorSettings
 from streams.doors.spool import Spool
@@ -235,3 +236,19 @@ async def test_of_who_hangs_up_within_an_image_nothing_is_held(tmp_path):
         assert parts.door._holding._held == {}
         assert parts.door._receivers == {}
         assert not parts.log.topics
+
+
+def test_who_is_sent_away_is_told_now_and_then(caplog, monkeypatch):
+    """The first at once, then every ten seconds with how many there were: an attack does not fill the disk."""
+    now = [0.0]
+    monkeypatch.setattr(dimse, "monotonic", lambda: now[0])
+    told = dimse._TurnedAway()
+    with caplog.at_level("INFO"):
+        for _ in range(1000):
+            told("it did not ask in time")
+        now[0] = 10.0
+        told("it did not ask in time")
+    assert [m.rpartition("(")[2] for m in caplog.messages] == [
+        "1 since it was said last)",
+        "1000 since it was said last)",
+    ]
