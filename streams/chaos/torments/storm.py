@@ -60,7 +60,7 @@ class Storm:
             )
         end = time.monotonic() + READY_S
         while not marker.exists() and time.monotonic() < end and not self._ending.is_set():
-            time.sleep(0.1)  # a file tells no event
+            self._ending.wait(0.1)  # a file tells no event; the end of the run does
         self._ending.wait(STAYS_S)
         process.send_signal(leaves)
         with suppress(subprocess.TimeoutExpired):
