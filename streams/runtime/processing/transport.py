@@ -180,7 +180,7 @@ class Consumer(driver.Consumer):
                 self._thread.thread_loop.call_soon_threadsafe(self._check, consumer._coordinator)  # noqa: SLF001
 
     def _check(self, coordinator: Any) -> None:
-        if not Protection.WATCHDOG.on:
+        if coordinator is None or not Protection.WATCHDOG.on:  # None: a slow broker is still being asked for the group
             return
         try:
             coordinator.check_errors()

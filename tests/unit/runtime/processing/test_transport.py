@@ -51,6 +51,14 @@ async def nothing(_record):
     return ()
 
 
+def test_a_consumer_that_is_still_starting_is_no_broken_one():
+    """Until aiokafka has met the broker it has no coordinator: a slow start is waited for, not crashed."""
+    crashed: list[BaseException] = []
+    consumer = SimpleNamespace(crash=crashed.append)
+    transport.Consumer._check(consumer, None)
+    assert crashed == []
+
+
 def test_settings_that_were_measured(app):
     """No web server, no topics of Faust's own, no tables' standbys, a short session, every event waited for."""
     conf = app.conf
