@@ -10,6 +10,8 @@ from streams.events.reading import Code, Role
 
 Option = str | float | tuple[str | float, ...]
 """A value that a contract may give to a named function."""
+RECEIPT = "RECEIPT"
+"""The output by which a model signs its answer, where its configuration has it (streams.adapters.receipts)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,10 @@ _SHORT_OF_MEMORY = re.compile(r"(?i)shared memory pool|failed to allocate|bad_al
 LONGEST = 300
 
 
+class ModelLost(ModelServerAway):
+    """The model's process has died, or shown no sign of life for a second: the model is to be loaded anew."""
+
+
 def status(error: Exception) -> str:
     """The name of grpc's status code; empty where there is none."""
     code = getattr(error, "status", lambda: None)()
@@ -28,7 +32,7 @@ def status(error: Exception) -> str:
 
 
 def is_dead_stub(error: Exception) -> bool:
-    """The model's process has died, and Triton has not noticed."""
+    """The model's process has died or was stalled, and Triton does nothing about it."""
     return _DEAD_STUB.search(str(error)) is not None
 
 
@@ -43,7 +47,8 @@ def meaning(model: str, error: Exception) -> WetreadError:
     text = " ".join(str(error).split())[:LONGEST]
     if code in REFUSALS and not is_dead_stub(error) and not _SHORT_OF_MEMORY.search(text):
         return ReadingBroken(f"The model {model} failed on these images: {text}")
-    return ModelServerAway(f"{model}: {code or 'no answer'}: {text}")
+    kind = ModelLost if is_dead_stub(error) else ModelServerAway
+    return kind(f"{model}: {code or 'no answer'}: {text}")
 
 
 def checked(result: Any, outputs: Sequence[str], specs: Mapping[str, TensorSpec]) -> dict[str, Tensor]:

@@ -15,10 +15,11 @@ from tritonclient.grpc import InferInput, InferRequestedOutput
 from tritonclient.grpc.aio import InferenceServerClient
 from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
+from streams.adapters import receipts
 from streams.adapters.contract_files import ModelFolder
 from streams.adapters.shared_tensors import SMALLEST, Region, Regions, sweep
-from streams.adapters.triton_faults import checked, is_dead_stub, is_lost_region, meaning, status
-from streams.contract import Contract
+from streams.adapters.triton_faults import ModelLost, checked, is_lost_region, meaning, status
+from streams.contract import RECEIPT, Contract
 from streams.errors import ModelServerAway, ReadingBroken
 from streams.ports import Inference, Tensor
 
@@ -37,7 +38,8 @@ class TritonServer:
 
     A model that has a canary is asked it before its first reading, and again after the server was away or the
     model was loaded anew. A model whose process has died is unloaded and loaded: Triton does not notice it
-    itself (Triton 2.51).
+    itself (Triton 2.51). So is one that gave the answer of another call, as it does after its process was stalled:
+    where a model signs its answers (streams.adapters.receipts), each is held against its call.
     """
 
     def __init__(self, address: str, models: Mapping[str, ModelFolder]) -> None:
@@ -46,7 +48,8 @@ class TritonServer:
         self._by_memory = address.rpartition(":")[0] in LOCAL_HOSTS
         self._sound: set[str] = set()
         self._asking = {name: asyncio.Lock() for name in models}
-        self._dead: asyncio.Queue[str] = asyncio.Queue()
+        self._lost: asyncio.Queue[str] = asyncio.Queue()
+        self._signing: set[str] = set()
 
     async def __aenter__(self) -> Self:
         """Connect, lazily, and clean up what killed processes left."""
@@ -83,6 +86,10 @@ class TritonServer:
                 return await self._ask(model, inputs, outputs, request_id, deadline_s)
         except TimeoutError as error:
             raise ModelServerAway(f"{model} gave no answer within {deadline_s:.3g} s") from error
+        except ModelLost as fault:
+            log.warning("model %s is to be loaded anew: %s", model, fault)
+            self._lost.put_nowait(model)
+            raise
 
     async def ready(self, contract: Contract) -> None:
         """Ask the model its canary; see streams.ports.ModelServer."""
@@ -95,7 +102,11 @@ class TritonServer:
             if not loaded:
                 raise ModelServerAway(f"{name} is not loaded in Triton at {self._address}")
             if name not in self._sound:
-                await self._check_canary(contract)
+                try:
+                    await self._check_canary(contract)
+                except ModelLost:
+                    await self._load_anew(name)
+                    await self._check_canary(contract)
                 self._sound.add(name)
 
     async def _check_canary(self, contract: Contract) -> None:
@@ -129,12 +140,13 @@ class TritonServer:
                 await self._regions.forget()  # the server was started again and knows none of them
                 result = await self._call(model, inputs, outputs, request_id, deadline_s)
         except InferenceServerException as error:
-            if is_dead_stub(error):
-                self._dead.put_nowait(model)
             fault = meaning(model, error)
             if isinstance(fault, ModelServerAway):
-                self._sound.discard(model)
+                self._distrust(model)
             raise fault from error
+        except receipts.ForeignAnswer:
+            self._distrust(model)
+            raise
         specs = self._models[model].contract.tensors.outputs if model in self._models else {}
         return Inference(
             outputs=checked(result, outputs, specs),
@@ -145,21 +157,40 @@ class TritonServer:
     async def _call(
         self, model: str, inputs: Mapping[str, Tensor], outputs: Sequence[str], request_id: str, deadline_s: float
     ) -> Any:
+        call, total = receipts.call_id(request_id), 0
+        wanted = tuple(outputs)
+        if await self._signs(model):
+            wanted, total = (*outputs, RECEIPT), await asyncio.to_thread(receipts.crc, inputs)
         lent: list[Region] = []
         ended = False
         try:
             result = await self._client.infer(
                 model,
                 [await self._input(name, tensor, lent) for name, tensor in inputs.items()],
-                outputs=[InferRequestedOutput(name) for name in outputs],
-                request_id=request_id,
+                outputs=[InferRequestedOutput(name) for name in wanted],
+                request_id=call,
                 client_timeout=deadline_s,
             )
             ended = True
+            if RECEIPT in wanted:
+                receipts.check(model, result, call, total)
             return result
         finally:
             for region in lent:
                 (self._regions.give_back if ended else self._regions.discard)(region)
+
+    async def _signs(self, model: str) -> bool:
+        """Whether the server's model signs its answers; only a yes is remembered."""
+        if model not in self._signing:
+            described = await self._client.get_model_metadata(model, client_timeout=READY_S)
+            if RECEIPT in {output.name for output in described.outputs}:
+                self._signing.add(model)
+        return model in self._signing
+
+    def _distrust(self, model: str) -> None:
+        """Before its next reading it answers its canary, and is asked whether it signs."""
+        self._sound.discard(model)
+        self._signing.discard(model)
 
     async def _input(self, name: str, tensor: Tensor, lent: list[Region]) -> Any:
         made = InferInput(name, list(tensor.shape), np_to_triton_dtype(tensor.dtype))
@@ -186,34 +217,47 @@ class TritonServer:
             return None
 
     async def _repair_for_ever(self) -> None:
-        """Load a model anew whose process has died."""
+        """Load a model anew whose process has died or was stalled."""
         while True:
-            model = await self._dead.get()
+            model = await self._lost.get()
             try:
-                await self._repair(model)
+                await self._load_anew(model)
+                if model in self._models:
+                    await self.ready(self._models[model].contract)
             except (InferenceServerException, ModelServerAway) as error:
                 log.warning("model %s could not be loaded anew: %s", model, error)
                 await asyncio.sleep(REPAIR_AGAIN_S)  # Triton tells nobody when it could load it
-            while not self._dead.empty():  # told of the same death by every call that was waiting
-                self._dead.get_nowait()
+            while not self._lost.empty():  # told of the same death by every call that was waiting
+                self._lost.get_nowait()
 
-    async def _repair(self, model: str) -> None:
+    async def _load_anew(self, model: str) -> None:
         """Unload and load a model, unless another reader was first.
 
+        A canary would not do: it can be answered rightly, and leave its answer to the call that comes next.
+
         Raises:
-            InferenceServerException, ModelServerAway: it does not work again.
+            ModelServerAway: it cannot be loaded.
         """
-        folder = self._models.get(model)
-        if folder is not None and folder.contract.canary is not None:
-            with contextlib.suppress(ModelServerAway):
-                await self.ready(folder.contract)
+        try:
+            if await self._is_fresh(model):
                 return
-        await self._client.unload_model(model, client_timeout=LOAD_S)
-        await self._client.load_model(model, client_timeout=LOAD_S)
-        log.warning("the process of model %s had died; the model was loaded anew", model)
-        self._sound.discard(model)
-        if folder is not None:
-            await self.ready(folder.contract)
+            await self._client.unload_model(model, client_timeout=LOAD_S)
+            await self._client.load_model(model, client_timeout=LOAD_S)
+        except InferenceServerException as error:
+            raise ModelServerAway(f"{model} cannot be loaded anew: {status(error)} {error}") from error
+        finally:
+            self._distrust(model)
+        log.warning("the process of model %s had died or was stalled; the model was loaded anew", model)
+
+    async def _is_fresh(self, model: str) -> bool:
+        """Whether it was loaded since it failed: the server counts failures from its load on."""
+        try:
+            told = await self._client.get_inference_statistics(model, client_timeout=READY_S)
+        except InferenceServerException as error:
+            if status(error) in ("UNAVAILABLE", "DEADLINE_EXCEEDED"):
+                raise
+            return False  # it is not loaded
+        return bool(told.model_stats) and not any(one.inference_stats.fail.count for one in told.model_stats)
 
 
 def _load(path: Any) -> dict[str, Tensor]:

@@ -62,6 +62,7 @@ def _servicer(stand_in: StandIn) -> Any:
         "ServerLive": lambda *_: service_pb2.ServerLiveResponse(live=True),
         "ServerReady": lambda *_: service_pb2.ServerReadyResponse(ready=True),
         "ModelReady": lambda *_: service_pb2.ModelReadyResponse(ready=True),
+        "ModelMetadata": lambda *_: service_pb2.ModelMetadataResponse(),
         "ModelInfer": lambda _self, request, context: stand_in.infer(request, context),
         **{name: _empty(name) for name in EMPTY},
     }

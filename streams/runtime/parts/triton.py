@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streams.contract import RECEIPT
 from streams.errors import ModelRefused
 from streams.runtime.parts import wheels
 from streams.runtime.parts.part import Launch
@@ -17,6 +19,8 @@ from streams.runtime.parts.ports import LOOPBACK
 from streams.runtime.parts.settings import PartsSettings
 from streams.runtime.settings import shipped
 
+_BACKEND = re.compile(r'^\s*backend\s*:\s*"(\w+)"', re.MULTILINE)
+_OUTPUT = f'output [ {{ name: "{RECEIPT}" data_type: TYPE_STRING dims: [ 1 ] }} ]'
 FOLDER, REPOSITORY = "triton", "models"
 """Below the home: Triton's folder, and in it the models as it sees them."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the kernel's name for it
@@ -161,10 +165,25 @@ def lay_out_model(source: Path, repository: Path) -> bool:
         return False
     target = repository / source.name
     target.mkdir(exist_ok=True)
-    for entry in (source / "config.pbtxt", source / "configs", *versions):
+    written = _with_receipt((source / "config.pbtxt").read_text(encoding="utf-8"))
+    if written is not None:
+        (target / "config.pbtxt").unlink(missing_ok=True)  # it may be a link to the model's own
+        (target / "config.pbtxt").write_text(written, encoding="utf-8")
+    for entry in (*(() if written else (source / "config.pbtxt",)), source / "configs", *versions):
         if entry.exists() and not (target / entry.name).is_symlink():
             (target / entry.name).symlink_to(entry.absolute())
     return True
+
+
+def _with_receipt(config: str) -> str | None:
+    """A configuration whose model signs its answers (streams.adapters.receipts); None: its backend is none of ours.
+
+    Ours run in processes of their own, which can stall; a native backend has no such output, and needs none.
+    """
+    backend = _BACKEND.search(config)
+    if backend is None or backend[1] not in {folder.name for folder in _our_backends()}:
+        return None
+    return config if RECEIPT in config else f"{config}\n{_OUTPUT}\n"
 
 
 def load_model(address: str, name: str, timeout_s: float = 120.0) -> None:
@@ -196,9 +215,12 @@ def unload_model(address: str, name: str, timeout_s: float = 60.0) -> None:
 def _lay_out_backends(stock: Path, backends: Path) -> None:
     shutil.rmtree(backends, ignore_errors=True)
     backends.mkdir(parents=True)
-    ours = shipped("deploy") / "local" / "backends"
-    for backend in (stock / "python", *sorted(ours.iterdir())):
+    for backend in (stock / "python", *_our_backends()):
         (backends / backend.name).symlink_to(backend.absolute())
+
+
+def _our_backends() -> list[Path]:
+    return sorted((shipped("deploy") / "local" / "backends").iterdir())
 
 
 def _client(address: str) -> Any:

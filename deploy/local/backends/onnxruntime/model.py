@@ -5,6 +5,7 @@ A model's config.pbtxt is the same as for the native backend: inputs and outputs
 `max_batch_size`, `default_model_filename`, and the parameters `intra_op_thread_count` and `inter_op_thread_count`.
 One parameter more, which the native backend passes over: `execution_provider` is `auto` (the faster of onnxruntime's
 own and OpenVINO, measured when the model loads; the log tells which), `cpu` or `openvino`.
+An output RECEIPT, which the local stack adds to the configuration, is no output of the model: receipts.py.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import providers
+import receipts
 import triton_python_backend_utils as pb_utils
 
 QUIET = 3  # onnxruntime's level for errors only
@@ -34,7 +36,8 @@ class TritonPythonModel:
             raise pb_utils.TritonModelException(f"{args['model_name']} has no {args['model_version']}/{file}")
         self.session = _session(args, config, path)
         self.inputs = [(i["name"], bool(i.get("optional"))) for i in config["input"]]
-        self.outputs = {o["name"]: pb_utils.triton_string_to_numpy(o["data_type"]) for o in config["output"]}
+        outputs = {o["name"]: pb_utils.triton_string_to_numpy(o["data_type"]) for o in config["output"]}
+        self.outputs = {name: kind for name, kind in outputs.items() if name != receipts.OUTPUT}
         self.batches = config.get("max_batch_size", 0) > 0
         _check_names({name for name, optional in self.inputs if not optional}, self.session.get_inputs(), "input")
         _check_names(set(self.outputs), self.session.get_outputs(), "output")
@@ -43,21 +46,25 @@ class TritonPythonModel:
         """Answers each request; those whose shapes agree run as one batch, and an error is of its request alone."""
         answers: list = [None] * len(requests)
         groups: dict[tuple, list[tuple[int, dict]]] = {}
+        signed: dict[int, bytes] = {}
         for number, request in enumerate(requests):
             try:
-                wanted, feed = tuple(sorted(request.requested_output_names())), self._feed(request)
+                wanted, feed = set(request.requested_output_names()), self._feed(request)
             except pb_utils.TritonModelException as refused:
                 answers[number] = _failure(str(refused), pb_utils.TritonError.INVALID_ARG)
                 continue
             if request.is_cancelled():
                 answers[number] = _failure("cancelled", pb_utils.TritonError.CANCELLED)
                 continue
+            if receipts.OUTPUT in wanted:
+                signed[number] = receipts.receipt(request.request_id(), feed)
             shapes = tuple((name, array.shape[1:], array.dtype.str) for name, array in sorted(feed.items()))
             alone = -1 if self.batches else number
-            groups.setdefault((wanted, shapes, alone), []).append((number, feed))
-        for (wanted, _, _), members in groups.items():
-            for number, answer in self._run(wanted, members):
-                answers[number] = answer
+            names = tuple(sorted(wanted - {receipts.OUTPUT}))
+            groups.setdefault((names, shapes, alone), []).append((number, feed))
+        for (names, _, _), members in groups.items():
+            for number, answer in self._run(names, members):
+                answers[number] = self._response(answer, signed.get(number))
         return answers
 
     def _feed(self, request: object) -> dict[str, np.ndarray]:
@@ -89,12 +96,20 @@ class TritonPythonModel:
         parts = zip(*(np.split(result, np.cumsum(sizes)[:-1]) for result in results), strict=True)
         return [(number, self._answer(wanted, part)) for (number, _), part in zip(members, parts, strict=True)]
 
-    def _answer(self, names: tuple[str, ...], arrays: object) -> object:
-        tensors = [
+    def _answer(self, names: tuple[str, ...], arrays: object) -> list:
+        return [
             pb_utils.Tensor(name, np.ascontiguousarray(array, dtype=self.outputs.get(name)))
             for name, array in zip(names, arrays, strict=True)
         ]
-        return pb_utils.InferenceResponse(tensors)
+
+    def _response(self, answer: object, receipt: bytes | None) -> object:
+        """The tensors of an answer, signed where the call asked for it; a failure as it is."""
+        if not isinstance(answer, list):
+            return answer
+        if receipt is not None:
+            shape = (len(answer[0].as_numpy()), 1) if self.batches and answer else (1,)
+            answer.append(pb_utils.Tensor(receipts.OUTPUT, np.full(shape, receipt, np.object_)))
+        return pb_utils.InferenceResponse(answer)
 
 
 def _session(args: dict[str, str], config: dict, path: Path) -> onnxruntime.InferenceSession:

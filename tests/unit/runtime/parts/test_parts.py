@@ -19,7 +19,7 @@ from streams.runtime.parts.guardian import Mark, await_end, end_groups, is_alive
 from streams.runtime.parts.record import end_leftovers, end_stack, hold, read_record, write_record
 from streams.runtime.parts.settings import PartsSettings
 from streams.runtime.parts.states import PartState, State
-from streams.runtime.parts.triton import lay_out_models
+from streams.runtime.parts.triton import lay_out_model, lay_out_models
 
 
 @pytest.fixture(autouse=True)
@@ -228,6 +228,28 @@ def test_only_whole_models_are_shown_to_triton(tmp_path: Path):
     (models / "whole" / "2" / "model.onnx").touch()
     lay_out_models([models], repository)
     assert (repository / "whole" / "2" / "model.onnx").exists()
+
+
+def test_only_models_in_processes_of_their_own_sign_their_answers(tmp_path: Path):
+    """The local backend's models are given the output RECEIPT, once; a native backend's file is linked as it is."""
+    models, repository = tmp_path / "models", tmp_path / "repository"
+    for name, backend in (("ours", "onnxruntime"), ("other", "tensorrt"), ("says-so", "onnxruntime")):
+        (models / name / "1").mkdir(parents=True)
+        (models / name / "1" / "model.onnx").touch()
+        (models / name / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "{backend}"\n')
+    said = (models / "says-so" / "config.pbtxt").read_text() + 'output [ { name: "RECEIPT" } ]'
+    (models / "says-so" / "config.pbtxt").write_text(said)
+    before = (models / "ours" / "config.pbtxt").read_text()
+    for _ in range(2):
+        lay_out_models([models], repository)
+    assert (repository / "ours" / "config.pbtxt").read_text().count("RECEIPT") == 1
+    assert (repository / "other" / "config.pbtxt").is_symlink()
+    assert (repository / "says-so" / "config.pbtxt").read_text() == said
+    (repository / "ours" / "config.pbtxt").unlink()
+    (repository / "ours" / "config.pbtxt").symlink_to(models / "ours" / "config.pbtxt")  # as earlier versions left it
+    assert lay_out_model(models / "ours", repository)
+    assert "RECEIPT" in (repository / "ours" / "config.pbtxt").read_text()
+    assert (models / "ours" / "config.pbtxt").read_text() == before
 
 
 def sleeper(first: str = "") -> subprocess.Popen[str]:

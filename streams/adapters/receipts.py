@@ -1,0 +1,53 @@
+"""Receipts: an answer of a model says which call it answers, and of which tensors.
+
+Triton's backend for Python models gives a call up when the model's process has shown no sign of life for one second.
+Where that process was only stalled (a busy machine, swapped memory) it goes on, and from then on each call is given
+the answer of the one before it: another patient's (measured with Triton 2.51: tests/contract/test_stalled_model.py).
+So a model in a process of its own signs what it answers, and nothing else is believed.
+"""
+
+from __future__ import annotations
+
+import uuid
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from streams.adapters.triton_faults import ModelLost
+from streams.contract import RECEIPT
+from streams.ports import Tensor
+
+NUMBERS = "biufc"
+"""Kinds of numpy that are summed up; texts are not."""
+
+
+class ForeignAnswer(ModelLost):
+    """A model gave the answer of another call, or one that nobody signed."""
+
+
+def call_id(request_id: str) -> str:
+    """A name for one call: no two calls have it, though it be about the same reading."""
+    return f"{request_id}/{uuid.uuid4().hex}"
+
+
+def crc(inputs: Mapping[str, Tensor]) -> int:
+    """CRC-32 over the bytes of the inputs in the order of their names, as the backend computes it."""
+    total = 0
+    for _, tensor in sorted(inputs.items()):
+        if tensor.dtype.kind in NUMBERS:
+            total = zlib.crc32(np.ascontiguousarray(tensor).data, total)
+    return total
+
+
+def check(model: str, result: Any, call: str, total: int) -> None:
+    """Hold the receipt of an answer against the call.
+
+    Raises:
+        ForeignAnswer: it is the answer to another call, or of other tensors, or has no receipt.
+    """
+    found = result.as_numpy(RECEIPT)
+    said = b"" if found is None or not found.size else bytes(found.reshape(-1)[0])
+    if said != f"{call} {total:08x}".encode():
+        raise ForeignAnswer(f"{model} gave the answer of another call; it is loaded anew")
