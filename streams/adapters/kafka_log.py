@@ -13,8 +13,6 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError as AsyncKafkaError
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
-from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from streams.adapters.partitioning import holding
 from streams.errors import BrokerAway, EventTooLarge
@@ -45,6 +43,9 @@ def create_topics(bootstrap: str, plans: Sequence[TopicPlan], replication: int =
     Raises:
         BrokerAway: Kafka does not answer.
     """
+    from kafka.admin import KafkaAdminClient  # noqa: PLC0415  # 0.4 s to load, and most commands create none
+    from kafka.errors import KafkaError  # noqa: PLC0415
+
     try:
         admin = KafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=20_000)
     except (KafkaError, OSError) as error:
@@ -61,6 +62,9 @@ def create_topics(bootstrap: str, plans: Sequence[TopicPlan], replication: int =
 
 
 def _create(admin: Any, plan: TopicPlan, replication: int) -> None:
+    from kafka.admin import NewTopic  # noqa: PLC0415
+    from kafka.errors import TopicAlreadyExistsError  # noqa: PLC0415
+
     configs = {"retention.ms": str(plan.retention_days * DAY_MS), "cleanup.policy": "delete", **plan.config}
     try:
         admin.create_topics([NewTopic(plan.name, plan.partitions, replication, topic_configs=configs)])

@@ -11,17 +11,41 @@ from typing import Annotated
 import typer
 
 from streams.faults.firing import arm
-from streams.runtime.processes.doors import run_dimse, run_folder
-from streams.runtime.processes.workers import run_reader, run_worker
 from streams.runtime.settings import Settings, load
 from streams.runtime.stack.services import ready_file
 
 Ready = Callable[[], None]
-ROLES: dict[str, Callable[[Settings, str, Ready], object]] = {
-    "worker": run_worker,
-    "reader": run_reader,
-    "door-dimse": lambda settings, _name, ready: asyncio.run(run_dimse(settings, ready)),
-    "door-folder": lambda settings, _name, ready: asyncio.run(run_folder(settings, ready)),
+
+
+def _worker(settings: Settings, name: str, ready: Ready) -> None:
+    from streams.runtime.processes.workers import run_worker  # noqa: PLC0415  # each role loads what it runs alone
+
+    run_worker(settings, name, ready)
+
+
+def _reader(settings: Settings, name: str, ready: Ready) -> None:
+    from streams.runtime.processes.workers import run_reader  # noqa: PLC0415
+
+    run_reader(settings, name, ready)
+
+
+def _dimse(settings: Settings, _name: str, ready: Ready) -> None:
+    from streams.runtime.processes.doors import run_dimse  # noqa: PLC0415
+
+    asyncio.run(run_dimse(settings, ready))
+
+
+def _folder(settings: Settings, _name: str, ready: Ready) -> None:
+    from streams.runtime.processes.doors import run_folder  # noqa: PLC0415
+
+    asyncio.run(run_folder(settings, ready))
+
+
+ROLES: dict[str, Callable[[Settings, str, Ready], None]] = {
+    "worker": _worker,
+    "reader": _reader,
+    "door-dimse": _dimse,
+    "door-folder": _folder,
 }
 
 

@@ -10,9 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from streams.adapters.kafka_log import LARGEST_DEAD_LETTER, KafkaLog, TopicPlan, create_topics
-from streams.adapters.model_store import SERVED
 from streams.adapters.object_folder import ObjectFolder
-from streams.adapters.redis_state import RedisState, connect
 from streams.doors.pseudonym import Pseudonyms, open_pseudonyms
 from streams.errors import PartMissing
 from streams.flow import DEADLETTERS, FEEDBACK, GROWTH, INTAKE, ORDERS, PARTITIONS, READING, RETRY, TOPICS, TRIAGE
@@ -36,6 +34,8 @@ def model_store_folder(settings: Settings) -> Path:
 
 def parts_settings(settings: Settings) -> PartsSettings:
     """What the local stack is told."""
+    from streams.adapters.model_store import SERVED  # noqa: PLC0415  # with every reading function: 1 s
+
     return PartsSettings(
         home=settings.home,
         kafka=settings.kafka,
@@ -98,6 +98,8 @@ async def waiting_studies(redis: str, agent: str) -> int:
     Raises:
         StateStoreAway.
     """
+    from streams.adapters.redis_state import RedisState, connect  # noqa: PLC0415  # 0.4 s, and few commands ask Redis
+
     client = connect(redis)
     try:
         return len(await RedisState(client).listed(agent, PARTITIONS, LISTED_MOST))
@@ -114,6 +116,8 @@ async def accept_dead_letters(redis: str, now: datetime) -> int:
     Raises:
         StateStoreAway.
     """
+    from streams.adapters.redis_state import RedisState, connect  # noqa: PLC0415
+
     client = connect(redis)
     state, accepted = RedisState(client), 0
     try:

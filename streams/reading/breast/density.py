@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
-from scipy.stats import norm
+from scipy.special import logit, ndtr
 
 from streams.contract import Answer, Option
 from streams.errors import ReadingBroken
@@ -115,7 +114,7 @@ def grades_of(percent: float, cuts: Sequence[float], spread: float) -> tuple[Gra
 
     ACR BI-RADS 5th ed. gives no percentages; the cuts are the contract's, and its card says where they come from.
     """
-    above = [float(norm.cdf((percent - cut) / spread)) for cut in cuts]
+    above = [float(ndtr((percent - cut) / spread)) for cut in cuts]
     edges = [1.0, *above, 0.0]
     return tuple(Grade(name=name, probability=edges[k] - edges[k + 1]) for k, name in enumerate(GRADES))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.stats import rankdata
 
 from streams.reading.breast.outline import Breast, Picture
 
@@ -51,11 +50,18 @@ def channels_of(grey: Picture, inside: NDArray[np.bool_], air: float) -> NDArray
     span = max(bright - air, 1e-6)
     shade = np.clip((grey - air) / span, 0, 1)
     rank = np.zeros_like(shade)
-    rank[inside] = rankdata(values, method="average") / values.size
+    rank[inside] = _ranks(values) / values.size
     local = np.clip(0.5 + _standing_out(shade, inside) / 6, 0, 1)
     depth = depth_of(inside)
     stacked = np.stack([shade, rank, local, depth]) * inside
     return np.asarray(np.rint(stacked * 255), np.uint8)
+
+
+def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """From 1; equal values share the middle of their ranks, as scipy.stats.rankdata, which takes 2 s to load."""
+    _, place, times = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(times) - (times - 1) / 2
+    return np.asarray(middle[place], np.float64)
 
 
 def depth_of(inside: NDArray[np.bool_]) -> Picture:
