@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from streams.chaos.links import LINKED_BY_KIND, Weather
-from streams.chaos.torments.on_links import away, misanswered, model_process, reloaded, weather
+from streams.chaos.torments.on_links import away, misanswered, model_process, model_stalled, reloaded, weather
 from streams.chaos.torments.on_processes import (
     SIDES,
     clock,
@@ -61,6 +61,7 @@ ALL: dict[str, tuple[Strike, float]] = {
     "triton.stop": (stopped("triton"), 2),
     "triton.model": (model_process, 3),
     "triton.reload": (reloaded, 2),
+    "triton.stall": (model_stalled, 3),
     "triton.wrong": (misanswered, 4),
     "redis.kill": (signalled("redis", signal.SIGKILL), 5),
     "redis.stop": (stopped("redis"), 2),

@@ -64,13 +64,33 @@ def misanswered(tools: Tools) -> Struck:
 
 def model_process(tools: Tools) -> Struck | None:
     """The process of the model killed; the server lives on."""
-    pid = tools.site.life("triton").pid
-    with suppress(psutil.NoSuchProcess):
-        stubs = [p for p in psutil.Process(pid).children(recursive=True) if "stub" in p.name()] if pid else []
-        for stub in stubs:
+    stubs = _stubs(tools.site.life("triton").pid)
+    for stub in stubs:
+        with suppress(psutil.NoSuchProcess):
             stub.kill()
-        return Struck(target="triton", pid=stubs[0].pid, note="its model's process") if stubs else None
-    return None
+    return Struck(target="triton", pid=stubs[0].pid, note="its model's process") if stubs else None
+
+
+def model_stalled(tools: Tools) -> Struck | None:
+    """The process of the model stopped for long enough that the server gives its call up, then it goes on."""
+    pid = tools.site.life("triton").pid
+    stub = next(iter(_stubs(pid)), None)
+    if stub is None:
+        return None
+    with suppress(psutil.NoSuchProcess):
+        stub.suspend()
+
+    def heal() -> None:
+        with suppress(psutil.NoSuchProcess):
+            stub.resume()
+
+    return Struck(target="triton", pid=stub.pid, seconds=tools.lasting(1, 4), heal=heal, note="its model's process")
+
+
+def _stubs(pid: int | None) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return [p for p in psutil.Process(pid).children(recursive=True) if "stub" in p.name()] if pid else []
+    return []
 
 
 def reloaded(tools: Tools) -> Struck:
