@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import streams
 from streams.runtime.parts.fetch import ensure_parts
 from streams.runtime.parts.part import Child
 from streams.runtime.parts.record import read_record
@@ -23,6 +24,8 @@ from streams.runtime.wiring import DICOM_PORT, parts_settings
 
 Say = Callable[[str], None]
 START_TIMEOUT_S = 120.0
+BYTECODE = "bytecode"
+"""Folder beside the parts; may be deleted at any time."""
 
 
 def ready_file(home: Path, name: str) -> Path:
@@ -30,10 +33,22 @@ def ready_file(home: Path, name: str) -> Path:
     return home / "run" / f"{name}.ready"
 
 
+def compiled(settings: Settings) -> dict[str, str]:
+    """What lets the children's Python keep the code that it compiled, where it is told or made to keep none.
+
+    Some images set PYTHONDONTWRITEBYTECODE, or install as somebody else. Then each start compiles 1,500 files anew,
+    which takes longer than all the rest of it; and partitions wait for a worker's start.
+    """
+    if not sys.dont_write_bytecode and os.access(Path(streams.__file__).parent, os.W_OK):
+        return {}
+    kept = parts_settings(settings).fetched / BYTECODE
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(kept)}
+
+
 def children(settings: Settings, at: Addresses, port: int) -> list[Child]:
     """Workers, reading workers and doors, as commands for the stack."""
     told = replace(settings, kafka=at.kafka, redis=at.redis, triton=at.triton, dicom_port=port)
-    env = {**as_environment(told), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    env = {**as_environment(told), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **compiled(settings)}
 
     def child(name: str, role: str, address: str = "") -> Child:
         marker = ready_file(settings.home, name)

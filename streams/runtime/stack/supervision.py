@@ -51,8 +51,8 @@ class Startable(Askable, Protocol):
 
 
 def pause_before(deaths_in_a_row: int) -> float:
-    """Seconds before a part that died is started again: 1, 2, 4, ... 30."""
-    return min(2.0 ** (max(deaths_in_a_row, 1) - 1), LONGEST_PAUSE)
+    """Seconds before a part that died is started again: none for one that lived well so far; then 1, 2, 4, ... 30."""
+    return min(2.0 ** (deaths_in_a_row - 2), LONGEST_PAUSE) if deaths_in_a_row > 1 else 0.0
 
 
 class Watcher:
@@ -166,7 +166,7 @@ class Keeper(Watcher):
                 return
             deaths = 1 if time.monotonic() - began > CALM_AFTER else deaths + 1
             pause = pause_before(deaths)
-            said = f"{why}; is started again in {pause:.0f} s"
+            said = f"{why}; is started again {f'in {pause:.0f} s' if pause else 'at once'}"
             restarts = self.state.restarts + 1
             self._becomes(State.WAITING, said, pid=None, ticks=None, restarts=restarts, note=why)
             if deaths > 1:
