@@ -17,6 +17,7 @@ import numpy as np
 
 from streams.adapters.triton_faults import ModelLost
 from streams.contract import RECEIPT
+from streams.faults.protections import Protection
 from streams.ports import Tensor
 
 NUMBERS = "biufc"
@@ -49,5 +50,5 @@ def check(model: str, result: Any, call: str, total: int) -> None:
     """
     found = result.as_numpy(RECEIPT)
     said = b"" if found is None or not found.size else bytes(found.reshape(-1)[0])
-    if said != f"{call} {total:08x}".encode():
+    if Protection.RECEIPT.on and said != f"{call} {total:08x}".encode():
         raise ForeignAnswer(f"{model} gave the answer of another call; it is loaded anew")

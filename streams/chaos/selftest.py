@@ -36,6 +36,7 @@ TRIALS = (
     Trial("redis_watermark", ("redis.flush", "redis.cut")),
     Trial("fsync", ("door.kill", "point.scu_acknowledged-after")),
     Trial("durable_timers", ("worker.kill", "link.dicom-lossy")),
+    Trial("receipt", ("triton.stall",)),
 )
 
 

@@ -45,6 +45,10 @@ class Protection(Enum):
         "durable_timers", "runtime/processing/applying.py, ticker.py",
         "timers live in the worker's memory: a crash forgets them, and nothing ends what waited for silence",
     )  # fmt: skip
+    RECEIPT = (
+        "receipt", "adapters/receipts.py, triton_server.py",
+        "an answer is believed whoever's it is, and a stalled model is asked on: studies get the answers of others",
+    )  # fmt: skip
 
     def __init__(self, title: str, where: str, without: str) -> None:
         self.title, self.where, self.without = title, where, without
