@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -91,13 +92,21 @@ async def test_a_dead_letter_is_redriven(whole_stack: WholeStack):
 
 
 def test_models_answer_their_canary(whole_stack: WholeStack):
-    """Each model folder with what it reads, its threshold, its role and its state on the server."""
-    models = {model["model"]: model for model in whole_stack.asked("models")}
+    """Each model folder with what it reads, its threshold, its role and its state on the server.
+
+    A machine that starves a model's process for a second makes Triton give it up, and may take Triton with it: it is
+    loaded anew, and answers then.
+    """
     roles = {"ich_ct": "live", "lung_nodule_ct": "shadow", "breast_density_mg": "shadow"}
-    assert {name: models[name]["role"] for name in roles} == roles
-    for name in roles:
-        assert models[name]["state"] == "ready: answered its canary"
-        assert 0 < models[name]["threshold"] < 1
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        models = {model["model"]: model for model in whole_stack.asked("models")}
+        assert {name: models[name]["role"] for name in roles} == roles
+        states = {models[name]["state"] for name in roles}
+        if states == {"ready: answered its canary"}:
+            break
+        assert time.monotonic() < end, states
+    assert all(0 < models[name]["threshold"] < 1 for name in roles)
 
 
 def test_doctor_finds_this_stack_well(whole_stack: WholeStack):
