@@ -84,7 +84,7 @@ def model_stalled(tools: Tools) -> Struck | None:
         with suppress(psutil.NoSuchProcess):
             stub.resume()
 
-    return Struck(target="triton", pid=stub.pid, seconds=tools.lasting(1, 4), heal=heal, note="its model's process")
+    return Struck(target="triton", pid=stub.pid, seconds=tools.lasting(1.1, 2), heal=heal, note="its model's process")
 
 
 def _stubs(pid: int | None) -> list[psutil.Process]:
