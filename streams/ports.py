@@ -67,11 +67,20 @@ class EventLog(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """An object of the store: its size in bytes, and when it was last put, in seconds since 1970."""
+
+    digest: str
+    size: int
+    stored_at: float
+
+
 class ObjectStore(Protocol):
     """Bytes under their SHA-256."""
 
     def put(self, content: bytes) -> Digest:
-        """Store durably (synced) and return the digest; storing again what is there costs nothing.
+        """Store durably (synced) and return the digest; what is there already is young again.
 
         Raises:
             NoRoom: the disk is nearly full.

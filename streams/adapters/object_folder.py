@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
 import secrets
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streams.errors import NoRoom, ObjectDamaged, ObjectMissing
 from streams.events.identifiers import Digest, digest_of
 from streams.faults.points import Point
 from streams.faults.protections import Protection
+from streams.ports import StoredObject
 
 RESERVE_BYTES = 2_000_000_000
 RESERVE_SHARE = 0.05
 ABANDONED_S = 3600.0
+CHUNK_BYTES = 1 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -27,7 +30,9 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 class ObjectFolder:
     """ObjectStore port on a file system; several processes may share one folder.
 
-    Names come from digests only: nothing that stands in a dataset ever becomes a path.
+    Names come from digests only: nothing that stands in a dataset ever becomes a path. A file's time is when its
+    content was last stored, the repeats included: who removes what is old (`remove`) never takes what was just
+    acknowledged again. A lock between the two holds for all processes, and goes with the process that held it.
     """
 
     def __init__(self, root: Path, *, reserve: int | None = None, free: Callable[[Path], int] | None = None) -> None:
@@ -39,7 +44,7 @@ class ObjectFolder:
             free: how many bytes are free on the disk of a folder.
         """
         self._root = root
-        self._fresh = root / "new"
+        self._fresh, self._lock = root / "new", root / "lock"
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._fresh.mkdir(mode=0o700, exist_ok=True)
         self._free = free or (lambda folder: shutil.disk_usage(folder).free)
@@ -56,7 +61,7 @@ class ObjectFolder:
         """
         digest = digest_of(content)
         target = self._place(digest)
-        if _holds(target, len(content)):
+        if self._is_renewed(target, content):
             self._sync_names(target)  # another thread may have renamed, but not yet synced, it
             return digest
         free = self._free(self._root)
@@ -94,6 +99,46 @@ class ObjectFolder:
             raise ObjectMissing(f"the object store does not hold {digest[:12]}")
         return target
 
+    def stored(self) -> Iterator[StoredObject]:
+        """All objects, in no order; what is put meanwhile may be among them."""
+        for folder in self._root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]"):
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):  # it was removed, or renamed over, since
+                        if _DIGEST.fullmatch(entry.name):
+                            found = entry.stat()
+                            yield StoredObject(digest=entry.name, size=found.st_size, stored_at=found.st_mtime)
+
+    def remove(self, digest: str, stored_before: float) -> bool:
+        """Remove an object that nobody has put since then (seconds since 1970); False: somebody has, or it is gone."""
+        target = self._place(digest)
+        with self._locked(fcntl.LOCK_EX), suppress(FileNotFoundError):
+            if target.stat().st_mtime < stored_before:
+                target.unlink()
+                return True
+        return False
+
+    @contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        """Shared while something is put where a file may lie already, exclusive while one is removed."""
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _is_renewed(self, target: Path, content: bytes) -> bool:
+        """Whether it is there, whole, and young from now on; a damaged disk's file is written anew."""
+        if not _holds(target, content):
+            return False
+        with self._locked(fcntl.LOCK_SH):
+            try:
+                os.utime(target)
+            except FileNotFoundError:  # removed since it was looked at
+                return False
+        return True
+
     def _place(self, digest: str) -> Path:
         return self._root / digest[:2] / digest[2:4] / digest
 
@@ -111,7 +156,8 @@ class ObjectFolder:
                     _sync(descriptor)
             finally:
                 os.close(descriptor)
-            fresh.replace(target)
+            with self._locked(fcntl.LOCK_SH):
+                fresh.replace(target)
         finally:
             fresh.unlink(missing_ok=True)
         self._sync_names(target)
@@ -136,12 +182,18 @@ class ObjectFolder:
                     entry.unlink()
 
 
-def _holds(target: Path, size: int) -> bool:
-    """Whether it is there in its whole length: a damaged disk's stump is written anew."""
+def _holds(target: Path, content: bytes) -> bool:
+    """Whether it is there, byte for byte: reading it back costs less than the syncs of an object that is new."""
+    rest = memoryview(content)
     try:
-        return target.stat().st_size == size
-    except FileNotFoundError:
+        with target.open("rb", buffering=0) as file:
+            while part := file.read(CHUNK_BYTES):
+                if rest[: len(part)] != part:
+                    return False
+                rest = rest[len(part) :]
+    except OSError:  # not there, or the disk cannot read it
         return False
+    return not rest
 
 
 def _sync_folder(folder: Path) -> None:
