@@ -23,9 +23,10 @@ from kafka import KafkaConsumer, TopicPartition
 
 from streams.chaos.history import History, moment
 from streams.chaos.site import Site
-from streams.chaos.torments.on_processes import fired
+from streams.chaos.torments.on_processes import SIDES, fired
 from streams.doors.part10 import looks_like_dicom, read_meta
 from streams.errors import NotDicom
+from streams.faults.points import Point
 from streams.runtime.parts.spawning import environment_with
 from streams.runtime.settings import as_environment
 
@@ -198,5 +199,6 @@ def keep_logs(home: Path, history: History) -> None:
 
 
 def crashes(home: Path) -> dict[str, int]:
-    """How often each fault point was crashed at, by point and side."""
-    return dict(Counter(f"{one['point']}.{one['side']}" for one in fired(home / "run" / "faults")))
+    """How often each fault point was crashed at, by point and side; 0 where it never was."""
+    never = {f"{point.title}.{side}": 0 for point in Point for side in SIDES}
+    return never | Counter(f"{one['point']}.{one['side']}" for one in fired(home / "run" / "faults"))

@@ -25,9 +25,10 @@ from streams.chaos.studies import model
 from streams.chaos.studies.others import Others
 from streams.chaos.studies.plan import Study, study
 from streams.chaos.studies.sending import Sender
+from streams.chaos.torments.profiles import Profile
 from streams.chaos.torments.standin import StandIn
 from streams.chaos.torments.struck import Tools
-from streams.chaos.torments.tormentor import Tormentor
+from streams.chaos.torments.tormentor import Tormentors
 from streams.chaos.watching import Watch, watching
 from streams.errors import BrokerAway
 from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
@@ -52,8 +53,7 @@ class Asked:
     """A run as it was asked for.
 
     Attributes:
-        torments: names that may fall.
-        pause_s: between two torments.
+        profile: what may fall, and how often.
         unprotected: protections that are off.
         folder: of the history; home: of the stack.
     """
@@ -61,10 +61,9 @@ class Asked:
     seed: int
     minutes: float
     rate: float
-    torments: tuple[str, ...]
+    profile: Profile
     folder: Path
     home: Path
-    pause_s: tuple[float, float] = (2.0, 8.0)
     unprotected: tuple[str, ...] = ()
     short: bool = False
 
@@ -90,9 +89,9 @@ class Run:
         sender = Sender(self.site.door, self.history, settings.home / "outgoing", self._finished)
         tools = Tools(
             site=self.site, others=others, stand_in=stand_in, stand_in_port=port, short=self.asked.short,
-            chance=random.Random(f"{self.asked.seed}/torments"),
+            chance=random.Random(self.asked.seed),
         )  # fmt: skip
-        tormentor = Tormentor(tools, self.history, self.asked.torments, self.asked.pause_s)
+        tormentor = Tormentors(tools, self.history, self.asked.seed, self.asked.profile.lanes)
         self._plan()
         sampler = collecting.Sampler(self.site, self.history)
         sender.start()
@@ -115,7 +114,7 @@ class Run:
             stand_in.stop()
         return {
             "sent_until": until, "quiet_at": moment() if quiet else None, "pending": pending,
-            "sent_studies": len(self.sent), "torments": dict(tormentor.fallen),
+            "sent_studies": len(self.sent), "torments": tormentor.fallen,
         }  # fmt: skip
 
     def _finished(self, done: Study) -> None:
@@ -128,7 +127,8 @@ class Run:
             "plan.json",
             {
                 "schema": 1, "seed": self.asked.seed, "minutes": self.asked.minutes, "rate": self.asked.rate,
-                "torments": list(self.asked.torments), "protections_off": list(self.asked.unprotected),
+                "profile": self.asked.profile.name,
+                "torments": list(self.asked.profile.torments), "protections_off": list(self.asked.unprotected),
                 "partitions": PARTITIONS, "began_at": moment(), "mono": time.monotonic(),
                 "model": {"name": model.NAME, "finding": model.FINDING, "threshold": model.THRESHOLD,
                           "versions": [model.VERSION]},
@@ -214,7 +214,10 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
     """
     history = History(asked.folder)
     collector = collecting.Collector(history)
-    wishes = Wishes(home=asked.home, seed=asked.seed, unprotected=asked.unprotected, otlp=collector.endpoint)
+    wishes = Wishes(
+        home=asked.home, seed=asked.seed, unprotected=asked.unprotected, otlp=collector.endpoint,
+        longest_pause=asked.profile.longest_pause_s,
+    )  # fmt: skip
     with standing(wishes, history, say) as site:
         say(f"the stack stands in {asked.home}; {asked.minutes:g} minutes at {asked.rate:g} studies a second")
         ended = asyncio.run(Run(asked, site, history, say).go())

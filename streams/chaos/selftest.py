@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.chaos.running import Asked, histories, run
+from streams.chaos.torments.profiles import usual
 from streams.runtime.settings import load
 
 BROKEN = 1
@@ -55,7 +56,7 @@ def _found(trial: Trial) -> bool:
     folder = histories(load()) / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-without-{trial.protection}"
     home = Path(tempfile.mkdtemp(prefix="wetread-chaos-")) / "home"
     asked = Asked(
-        seed=SEED, minutes=MINUTES, rate=RATE, torments=trial.torments, folder=folder, home=home, pause_s=PAUSE_S,
+        seed=SEED, minutes=MINUTES, rate=RATE, profile=usual(trial.torments, PAUSE_S), folder=folder, home=home,
         unprotected=(trial.protection,), short=True,
     )  # fmt: skip
     _say(f"without {trial.protection}: {', '.join(trial.torments)}")

@@ -26,6 +26,7 @@ from streams.runtime.parts.states import PartState, State
 from streams.runtime.settings import Settings, as_environment, default_home, load, shipped
 from streams.runtime.stack.services import children
 from streams.runtime.stack.stack import Stack, StackEvent
+from streams.runtime.stack.supervision import LONGEST_PAUSE
 from streams.runtime.wiring import parts_settings
 
 WORKERS, READERS = 3, 2
@@ -43,6 +44,7 @@ class Wishes:
         home: a folder that is not there yet.
         unprotected: names of protections that are switched off.
         otlp: where traces and metrics go.
+        longest_pause: before what dies again and again is started anew.
     """
 
     home: Path
@@ -51,6 +53,7 @@ class Wishes:
     otlp: str | None = None
     workers: int = WORKERS
     readers: int = READERS
+    longest_pause: float = LONGEST_PAUSE
 
 
 @dataclass(slots=True)
@@ -165,7 +168,7 @@ def standing(wishes: Wishes, history: History, say: Callable[[str], None]) -> It
     ensure_parts(settings.home, say, told)
     links = Links(wishes.seed, {name: (ports[f"link_{name}"], ports[of]) for name, of in UPSTREAM.items()})
     site = Site(settings, links, ports, history, {})
-    stack = Stack(told, site.heard)
+    stack = Stack(told, site.heard, wishes.longest_pause)
     links.start()
     try:
         at = stack.start(START_S)

@@ -12,10 +12,11 @@ from typing import Annotated
 import typer
 
 from streams.chaos.running import SHORT_MINUTES, Asked, histories, run
-from streams.chaos.torments.catalogue import ALL, USUAL
+from streams.chaos.torments.catalogue import ALL
+from streams.chaos.torments.profiles import PROFILES, Profile, usual
 from streams.runtime.settings import load
 
-NONE = "none"
+NONE, USUALLY = "none", "usual"
 MOST_A_SECOND = 3.0
 
 
@@ -24,10 +25,11 @@ def register(app: typer.Typer) -> None:
     app.command("chaos")(chaos)
 
 
-def chaos(
+def chaos(  # noqa: PLR0913, PLR0917  # a command's options
     seed: Annotated[int | None, typer.Option(help="Decides what is sent and broken; none: a fresh one.")] = None,
     minutes: Annotated[float, typer.Option(help="How long studies are sent.")] = 5.0,
     rate: Annotated[float, typer.Option(help="Studies a second, at most 3.")] = 1.0,
+    profile: Annotated[str, typer.Option(help=f"What falls how often: {', '.join(PROFILES)}.")] = USUALLY,
     only: Annotated[str, typer.Option(help="Torments that may fall, with commas; none: nothing is broken.")] = "",
     without: Annotated[str, typer.Option(help="Protections to go without, with commas, for a self-test.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's folder too, not only the history.")] = False,
@@ -40,7 +42,7 @@ def chaos(
         seed=chosen,
         minutes=minutes,
         rate=min(rate, MOST_A_SECOND),
-        torments=_torments(only),
+        profile=_profile(profile, only),
         folder=folder,
         home=home,
         unprotected=_words(without),
@@ -51,18 +53,23 @@ def chaos(
     if not keep:
         shutil.rmtree(home.parent, ignore_errors=True)
     if code:
-        print(f"again: wetread chaos --seed {chosen} --minutes {minutes:g} --rate {rate:g}")
+        options = f" --profile {profile}" + (f" --only {only}" if only else "")
+        print(f"again: wetread chaos --seed {chosen} --minutes {minutes:g} --rate {rate:g}{options}")
         print(f"one study's story: python -m streams.chaos.verifier story {folder} UID")
     raise typer.Exit(code)
 
 
-def _torments(only: str) -> tuple[str, ...]:
+def _profile(name: str, only: str) -> Profile:
+    if name not in PROFILES:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(PROFILES)}")
     if only == NONE:
-        return ()
-    names = _words(only) or USUAL
+        return usual(())
+    names = _words(only)
     if unknown := [name for name in names if name not in ALL]:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(ALL)}")
-    return names
+    if not names:
+        return PROFILES[name]()
+    return usual(names) if name == USUALLY else PROFILES[name]().only(names)
 
 
 def _words(text: str) -> tuple[str, ...]:

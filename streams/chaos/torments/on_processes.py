@@ -10,8 +10,8 @@ from pathlib import Path
 from streams.chaos.site import waited
 from streams.chaos.torments.storm import Storm
 from streams.chaos.torments.struck import PATIENCE_S, Strike, Struck, Tools
-from streams.faults.firing import FIRED
-from streams.faults.points import Point, Side
+from streams.faults.firing import CRASH, FIRED
+from streams.faults.points import Side
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 STOPS_S = (5.0, 25.0)
@@ -83,7 +83,7 @@ def clock(tools: Tools) -> Struck | None:
 def crashed(tools: Tools) -> Struck:
     """The next of all fault points: whoever comes by it first is killed there."""
     if not tools.points:
-        tools.points = [(point.title, side) for point in Point for side in SIDES]
+        tools.points = [(point.title, side) for point in tools.among for side in SIDES]
         tools.chance.shuffle(tools.points)
     return crashed_at(*tools.points.pop())(tools)
 
@@ -95,18 +95,27 @@ def crashed_at(point: str, side: str) -> Callable[[Tools], Struck]:
         folder = tools.site.settings.home / "run" / "faults"
         folder.mkdir(parents=True, exist_ok=True)
         wish, fresh = folder / f"{point}.{side}", folder / f".wish.{point}.{side}"
-        fresh.write_text("crash")
+
+        def here() -> list[dict[str, object]]:
+            return [one for one in fired(folder) if (one["point"], one["side"]) == (point, side)]
+
+        known = len(here())
+        fresh.write_text(CRASH)
         fresh.rename(wish)
-        known = len(fired(folder))
 
         def recovered() -> bool:
-            if not waited(lambda: len(fired(folder)) > known, ENDED_WITHIN_S):
+            if not waited(lambda: len(here()) > known, ENDED_WITHIN_S):
                 wish.unlink(missing_ok=True)
-                return False
-            ours = fired(folder)[known]
-            return tools.site.until_other(str(ours["process"]), int(str(ours["pid"])), PATIENCE_S)
+                if len(here()) == known:
+                    struck.missed = True
+                    return False
+            ours = here()[known]
+            struck.pid, struck.note = int(str(ours["pid"])), str(ours["process"])
+            struck.fell = str(ours["at"]), float(str(ours["mono"]))
+            return tools.site.until_other(struck.note, struck.pid, PATIENCE_S)
 
-        return Struck(target=f"{point}.{side}", recovered=recovered)
+        struck = Struck(target=f"{point}.{side}", recovered=recovered)
+        return struck
 
     return strike
 

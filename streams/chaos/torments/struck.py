@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from streams.chaos.site import Site
 from streams.chaos.studies.others import Others
 from streams.chaos.torments.standin import StandIn
+from streams.faults.points import Point
 
 PATIENCE_S = 120.0
 
@@ -22,6 +23,8 @@ class Struck:
         seconds: how long it is meant to last; None: an instant.
         heal: takes it away.
         recovered: waits until the part is well; False: not within the patience.
+        fell: when it did, where that was later than the strike: moment and monotonic seconds.
+        missed: it never fell, as `recovered` has found out: nothing is written down.
     """
 
     target: str
@@ -30,6 +33,8 @@ class Struck:
     heal: Callable[[], None] = lambda: None
     recovered: Callable[[], bool] = lambda: True
     note: str = ""
+    fell: tuple[str, float] | None = None
+    missed: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +48,8 @@ class Tools:
     chance: random.Random
     short: bool = False
     """Nothing lasts longer than 15 s."""
+    among: tuple[Point, ...] = tuple(Point)
+    """Points that may be crashed at."""
     points: list[tuple[str, str]] = field(default_factory=list)
     """Points and sides that are still to be crashed at, in this round."""
 

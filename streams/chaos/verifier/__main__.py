@@ -1,29 +1,30 @@
-"""`python -m streams.chaos.verifier HISTORY`, and `... story HISTORY STUDY`."""
+"""`python -m streams.chaos.verifier HISTORY`, `... story HISTORY STUDY`, and `... sum HISTORY...`."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from streams.chaos.verifier import printing, story
+from streams.chaos.verifier import printing, story, summing
 from streams.chaos.verifier.figures import figures
 from streams.chaos.verifier.loading import HistoryUnreadable, load
 from streams.chaos.verifier.verdict import violations
 
 KEPT, BROKEN, UNUSABLE = 0, 1, 2
-STORY, WIDTH = "story", 160
+WIDTH = 160
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0 all is kept, 1 something is broken, 2 there is nothing to judge."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _tell(given[1:]) if given[:1] == [STORY] else _judge(given)
+        verb = VERBS.get(given[0]) if given else None
+        return verb(given[1:]) if verb else _judge(given)
     except (HistoryUnreadable, ValueError) as error:
         print(error, file=sys.stderr)  # noqa: T201  # a command says what is wrong
         return UNUSABLE
@@ -60,6 +61,16 @@ def _tell(given: Sequence[str]) -> int:
     story.show(_console(), history, study, violations(history))
     return KEPT
 
+
+def _sum(given: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m streams.chaos.verifier sum", description=summing.__doc__)
+    parser.add_argument("histories", type=Path, nargs="+", help="folders of histories that were judged")
+    for line in summing.lines(parser.parse_args(given).histories):
+        print(line)  # noqa: T201  # what the command is for
+    return KEPT
+
+
+VERBS: Mapping[str, Callable[[Sequence[str]], int]] = {"story": _tell, "sum": _sum}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -15,6 +15,8 @@ from streams.chaos.verifier.silence import Silences
 from streams.chaos.verifier.violations import Violation
 
 KILL = ".kill"
+KILLED = {"triton.model": "stub", "kafka.away": "kafka", "redis.cut": "redis"}
+"""Further faults that are a SIGKILL, and of what; the stub is the process of Triton that runs the model."""
 SILENCING = frozenset({"worker", "redis", "kafka", "broker", "link", "all", "point"})
 """Kinds of fault that silence partitions too."""
 BEFORE, AFTER = timedelta(seconds=2), timedelta(seconds=10)
@@ -48,7 +50,8 @@ class Figures:
     """What the run's table shows.
 
     Attributes:
-        kills: kind of part to how often it was killed by SIGKILL.
+        kills: kind of part to how often it was killed by SIGKILL, crashes at fault points not counted.
+        points: fault point and side to how often a process was crashed there.
         faults: fault to how often it fell; unrecovered: of these, how often the part was not ready again in time.
         lost: acknowledged instances, outcomes and alerts that are missing; doubled: effects under two names.
         given_up: studies that ended as failed while the model could not be asked, and were shown so.
@@ -94,7 +97,7 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
     return Figures(
         studies=sum(1 for study in history.studies if history.acknowledged(study)),
         acknowledged=sum(len({i for i, _sha in history.acknowledged(study)}) for study in history.studies),
-        kills=dict(Counter(t.part for t in history.torments if t.fault.endswith(KILL))),  # asdict breaks a Counter
+        kills=dict(Counter(part for t in history.torments if (part := _killed(t)))),  # asdict breaks a Counter
         faults={fault: len(torments) for fault, torments in by_fault.items()},
         unrecovered={f: n for f, ts in by_fault.items() if (n := sum(t.recovered_at is None for t in ts))},
         lost=found["lost"],
@@ -111,6 +114,10 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
         silence_after_kill=spread(_after_kills(silences, history.torments)),
         points=history.run.get("points") or {},
     )
+
+
+def _killed(torment: Torment) -> str | None:
+    return torment.part if torment.fault.endswith(KILL) else KILLED.get(torment.fault)
 
 
 def _readings(history: History) -> dict[str, set[str]]:

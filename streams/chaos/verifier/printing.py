@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,9 @@ def document(history: History, found: Sequence[Violation], figures: Figures) -> 
         "kept": not found,
         "seed": history.plan.get("seed"),
         "minutes": history.plan.get("minutes"),
+        "rate": history.plan.get("rate"),
+        "profile": history.plan.get("profile"),
+        "quiet": history.run.get("quiet_at") is not None,
         "protections_off": history.plan.get("protections_off", []),
         "checks": dict.fromkeys(CHECKS, 0) | Counter(violation.check for violation in found),
         "violations": [asdict(violation) for violation in found],
@@ -42,6 +45,8 @@ def show(console: Console, history: History, found: Sequence[Violation], figures
     """All of it; the longest tables first, what is broken last, where the eye is."""
     console.print(_faults(figures))
     console.print(_figures(figures))
+    if any(figures.points.values()):
+        console.print(_points(figures))
     console.print(_bars(bars(figures)))
     console.print(_checks(found))
     for violation in found[:SHOWN]:
@@ -96,15 +101,28 @@ def _faults(figures: Figures) -> Table:
     return table
 
 
+def by_point(points: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Fault point to how often a process was crashed before and after it."""
+    names = dict.fromkeys(name.rpartition(".")[0] for name in sorted(points))
+    return {name: (points.get(f"{name}.before", 0), points.get(f"{name}.after", 0)) for name in names}
+
+
+def _points(figures: Figures) -> Table:
+    table = _table("crashes at fault points", "point", "before", "after")
+    for point, (before, after) in by_point(figures.points).items():
+        table.add_row(point, str(before), str(after))
+    return table
+
+
 def _figures(figures: Figures) -> Table:
     table = _table("figures", "figure", "value")
     kills = ", ".join(f"{part} {times}" for part, times in sorted(figures.kills.items())) or "none"
-    points = sum(figures.points.values())
+    crashed_at = sum(any(sides) for sides in by_point(figures.points).values())
     rows: list[tuple[str, object]] = [
         ("studies", figures.studies),
         ("instances acknowledged", figures.acknowledged),
         ("kill -9 per part", kills),
-        ("crashes at fault points", f"{points} at {len(figures.points)} points"),
+        ("crashes at fault points", f"{sum(figures.points.values())} at {crashed_at} points"),
         ("lost", figures.lost),
         ("doubled effects", figures.doubled),
         ("given up, and shown so", figures.given_up),

@@ -30,7 +30,7 @@ from streams.runtime.parts.redis import LocalRedis
 from streams.runtime.parts.settings import Addresses, PartsSettings
 from streams.runtime.parts.states import PartState, State
 from streams.runtime.parts.triton import LocalTriton
-from streams.runtime.stack.supervision import Keeper, Startable, Watcher
+from streams.runtime.stack.supervision import LONGEST_PAUSE, Keeper, Startable, Watcher
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -59,10 +59,19 @@ class Stack:
     until `stop`, since the kernel ends a child when the thread that started it is gone.
     """
 
-    def __init__(self, settings: PartsSettings, on_event: Callable[[StackEvent], None] | None = None) -> None:
-        """Nothing is started or written yet; `on_event` is called in the stack's own thread and must not block."""
+    def __init__(
+        self,
+        settings: PartsSettings,
+        on_event: Callable[[StackEvent], None] | None = None,
+        longest_pause: float = LONGEST_PAUSE,
+    ) -> None:
+        """Nothing is started or written yet; `on_event` is called in the stack's own thread and must not block.
+
+        longest_pause: seconds before a part that dies again and again is started anew.
+        """
         self.settings = replace(settings, home=settings.home.absolute())
         self._on_event = on_event
+        self._longest_pause = longest_pause
         self._held: int | None = None
         self._guardian: subprocess.Popen[str] | None = None
         self._guardian_mark: Mark | None = None
@@ -177,7 +186,7 @@ class Stack:
             if isinstance(part, Elsewhere):
                 begun.append(Watcher(part, self._changed))
             else:
-                begun.append(Keeper(part, self.home, self._changed, self._whisper))
+                begun.append(Keeper(part, self.home, self._changed, self._whisper, self._longest_pause))
         self._kept += begun
         for kept in begun:
             kept.begin()

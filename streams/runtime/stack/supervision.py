@@ -50,9 +50,9 @@ class Startable(Askable, Protocol):
         """How to start it; may write files."""
 
 
-def pause_before(deaths_in_a_row: int) -> float:
+def pause_before(deaths_in_a_row: int, longest: float = LONGEST_PAUSE) -> float:
     """Seconds before a part that died is started again: none for one that lived well so far; then 1, 2, 4, ... 30."""
-    return min(2.0 ** (deaths_in_a_row - 2), LONGEST_PAUSE) if deaths_in_a_row > 1 else 0.0
+    return min(2.0 ** (deaths_in_a_row - 2), longest) if deaths_in_a_row > 1 else 0.0
 
 
 class Watcher:
@@ -137,12 +137,18 @@ class Keeper(Watcher):
     part: Startable
 
     def __init__(
-        self, part: Startable, home: Path, changed: Callable[[PartState, str], None], guardian: Callable[[str], None]
+        self,
+        part: Startable,
+        home: Path,
+        changed: Callable[[PartState, str], None],
+        guardian: Callable[[str], None],
+        longest_pause: float = LONGEST_PAUSE,
     ) -> None:
         """`home` takes its log; `guardian` is told which process to end where we cannot."""
         super().__init__(part, changed)
         self._home = home
         self._guardian = guardian
+        self._longest_pause = longest_pause
         self._ending = asyncio.Event()
 
     def begin(self) -> None:
@@ -165,7 +171,7 @@ class Keeper(Watcher):
             if self._ending.is_set():
                 return
             deaths = 1 if time.monotonic() - began > CALM_AFTER else deaths + 1
-            pause = pause_before(deaths)
+            pause = pause_before(deaths, self._longest_pause)
             said = f"{why}; is started again {f'in {pause:.0f} s' if pause else 'at once'}"
             restarts = self.state.restarts + 1
             self._becomes(State.WAITING, said, pid=None, ticks=None, restarts=restarts, note=why)

@@ -12,8 +12,10 @@ import pytest
 from streams.chaos.history import History
 from streams.chaos.torments import tormentor
 from streams.chaos.torments.catalogue import ALL, USUAL
-from streams.chaos.torments.struck import Struck
-from streams.chaos.torments.tormentor import Tormentor
+from streams.chaos.torments.profiles import Lane
+from streams.chaos.torments.struck import Struck, Tools
+from streams.chaos.torments.tormentor import Tormentor, Tormentors
+from streams.faults.points import Point
 
 FALLS = 12
 
@@ -61,3 +63,58 @@ def test_every_torment_names_its_kind_of_part(name):
     assert kind in {"worker", "reader", "door", "store", "triton", "redis", "kafka", "link", "point", "all", "event"}
     assert what
     assert (ALL[name][1] > 0) is (name in USUAL)
+
+
+def lanes_fallen(tmp_path, monkeypatch, struck) -> tuple[Tormentors, list[dict]]:
+    """Two lanes side by side until each has struck so often; what was written down."""
+    told, enough = {"a": 0, "b": 0}, threading.Event()
+
+    def strike(name):
+        def fall(tools):
+            told[name] += 1
+            if min(told.values()) >= FALLS:
+                enough.set()
+            return struck(name, tools)
+
+        return fall
+
+    monkeypatch.setattr(tormentor, "ALL", {f"{name}.kill": (strike(name), 1) for name in told})
+    lanes = [
+        Lane(name=f"/{n}", torments=(f"{n}.kill",), pause_s=(0.001, 0.002), points=(p,), patient=True)
+        for n, p in (("a", Point.FSYNCED), ("b", Point.ANSWER_SENT))
+    ]
+    history, tools = History(tmp_path), Tools(site=None, others=None, stand_in=None, stand_in_port=0, chance=None)
+    running = Tormentors(tools, history, 7, lanes)
+    running.start()
+    assert enough.wait(30)
+    running.stop()
+    path = tmp_path / "torments.jsonl"
+    return running, [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def test_lanes_strike_side_by_side_under_one_numbering(tmp_path, monkeypatch):
+    """Each by its own chances and its own points; no number is given twice."""
+    points = {}
+
+    def struck(name, tools):
+        points[name] = tools.among
+        return Struck(target=name)
+
+    running, lines = lanes_fallen(tmp_path, monkeypatch, struck)
+    assert sorted(line["number"] for line in lines) == list(range(1, len(lines) + 1))
+    assert sum(running.fallen.values()) == len(lines) >= 2 * FALLS
+    assert points == {"a": (Point.FSYNCED,), "b": (Point.ANSWER_SENT,)}
+
+
+def test_what_did_not_fall_is_not_written_down(tmp_path, monkeypatch):
+    """A point that nobody came by was not crashed at; one that was is told with the time of the crash."""
+
+    def struck(name, _tools):
+        return Struck(target=name, missed=name == "a", fell=("2026-11-25T12:00:00+00:00", 5.0))
+
+    running, lines = lanes_fallen(tmp_path, monkeypatch, struck)
+    assert {line["target"] for line in lines} == {"b"}
+    assert {(line["at"], line["mono"], line["ended_mono"]) for line in lines} == {
+        ("2026-11-25T12:00:00+00:00", 5.0, 5.0)
+    }
+    assert "a.kill" not in running.fallen

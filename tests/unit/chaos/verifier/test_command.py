@@ -15,8 +15,17 @@ from streams.chaos.verifier.printing import SHOWN
 from streams.chaos.verifier.verdict import CHECKS, violations
 from tests.support.histories import a_day
 from tests.support.history_rows import uid
+from tests.support.studies import at
 
 day = cache(a_day)
+
+
+def torment(number, fault):
+    """One that falls in an instant, and is well a second later."""
+    return {
+        "number": number, "at": str(at(9)), "mono": 9.0, "fault": fault, "target": fault, "pid": 1, "seconds": None,
+        "ended_at": str(at(9)), "ended_mono": 9.0, "recovered_at": str(at(10)), "recovered_mono": 10.0, "note": "",
+    }  # fmt: skip
 
 
 def test_a_kept_promise_ends_with_0(tmp_path, capsys):
@@ -133,3 +142,27 @@ def test_the_verifier_knows_nothing_of_the_product(tmp_path):
     )
     told = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "0 ['streams.chaos']"
+
+
+def test_runs_are_summed_into_rows(tmp_path, capsys):
+    """Kills by part, crashes by point and side, what was lost: of all; a history that was not judged is refused."""
+    folders = []
+    for number in (1, 2):
+        rows = day().bent()
+        rows.torments += [torment(1, "worker.kill"), torment(2, "triton.model"), torment(3, "kafka.away")]
+        if number == 2:
+            rows.drop("triage.outcomes", "StudyClosed", uid(3), 1)
+        folders.append(rows.write(tmp_path / str(number)))
+        run = json.loads((folders[-1] / "run.json").read_text())
+        run["points"] = {"fsynced.before": 2, "fsynced.after": 1, "answer_sent.after": 0}
+        (folders[-1] / "run.json").write_text(json.dumps(run))
+        main(["--quiet", str(folders[-1])])
+    assert main(["sum", *map(str, folders)]) == KEPT
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()]
+    by_name = {row[0]: row[1:] for row in rows if row}
+    assert by_name["fsynced"] == ["4", "2", "6"]
+    assert by_name["answer_sent"] == ["0", "0", "0"]
+    assert (by_name["worker"], by_name["stub"], by_name["kafka"]) == (["2"], ["2"], ["2"])
+    (total,) = (cells for name, cells in by_name.items() if name.startswith("in all: 2 runs"))
+    assert total[:5] == ["16", "192", "1", "1", "0"]
+    assert main(["sum", str(tmp_path)]) == UNUSABLE

@@ -73,7 +73,7 @@ def keeper(part: Fake, home: Path, told: Told) -> Keeper:
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "WATCH_EVERY", 0.01)
     monkeypatch.setattr(supervision, "ASK_EVERY", 0.01)
-    monkeypatch.setattr(supervision, "pause_before", lambda _deaths: 0.01)
+    monkeypatch.setattr(supervision, "pause_before", lambda *_: 0.01)
 
 
 def test_pauses_double_up_to_half_a_minute():
