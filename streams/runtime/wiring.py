@@ -17,7 +17,7 @@ from streams.flow import DEADLETTERS, FEEDBACK, GROWTH, INTAKE, ORDERS, PARTITIO
 from streams.ports import Place
 from streams.runtime.parts.ports import LOOPBACK, claim_ports, remembered_ports
 from streams.runtime.parts.settings import Addresses, PartsSettings
-from streams.runtime.processing.dead_letters import keep_row, kept_row
+from streams.runtime.processing.dead_letters import Rows, keep_row, kept_row
 from streams.runtime.settings import Settings
 
 DICOM_PORT = "dicom"
@@ -122,10 +122,10 @@ async def accept_dead_letters(redis: str, now: datetime) -> int:
     state, accepted = RedisState(client), 0
     try:
         for place in (Place(agent, partition) for agent in AGENTS for partition in range(PARTITIONS)):
-            row = await kept_row(place, state)
-            accepted += row
-            if row:
-                await keep_row(place, state, f"accepted {now.isoformat()}", 0)
+            rows = await kept_row(place, state)
+            accepted += rows.letters
+            if rows.letters:
+                await keep_row(place, state, f"accepted {now.isoformat()}", Rows)
     finally:
         await client.aclose()
     return accepted

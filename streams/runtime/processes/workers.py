@@ -17,7 +17,7 @@ from streams.adapters.redis_state import RedisState, connect
 from streams.adapters.telemetry import Telemetry
 from streams.adapters.triton_server import TritonServer
 from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
-from streams.flow import DEADLETTERS, FEEDBACK, READING, RETRY, addressed, agents
+from streams.flow import DEADLETTERS, FEEDBACK, READING, RETRY, TOPICS, addressed, agents
 from streams.runtime.inference.answering import MARGIN_S, ON_RECORD, Answering
 from streams.runtime.inference.preparing import Preparing
 from streams.runtime.inference.reader import Reader
@@ -58,6 +58,7 @@ def run_worker(settings: Settings, name: str, ready: Ready) -> NoReturn:
             rules=rules.of,
             recall=partial(rules.recall, outside.log),
             forwards={FEEDBACK: "triage.feedback"},
+            carried={topic.name: topic.carries for topic in TOPICS},
         )
     )
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from streams.adapters.telemetry import CounterName, Telemetry
@@ -17,7 +18,7 @@ from streams.events.envelope import Envelope, from_kafka, to_kafka
 from streams.faults.points import Point
 from streams.faults.protections import Protection, all_on
 from streams.ports import Change, EventLog, Loaded, Message, ObjectStore, Place, Record, StateStore
-from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row
+from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row, kind_of
 from streams.runtime.processing.failures import Patience, dead_letter, must_stop, reason_of
 from streams.runtime.processing.recalling import Recalled
 from streams.runtime.processing.volatile import VolatileTimers
@@ -86,7 +87,8 @@ class Applier:
         self._recalled: Recalled | None = None
         self._outside = outside
         self._dead = dead or DeadLetterCount()
-        self._hears = {type_name(t).encode() for t in agent.hears}
+        self._kinds = frozenset(type_name(t) for t in agent.hears)
+        self._hears = {kind.encode() for kind in self._kinds}
         self._known_marks: dict[Place, int] = {}
         self._told: dict[int, int] = {}
 
@@ -132,8 +134,8 @@ class Applier:
                     await self._outside.log.send(said)
         if not self._dead.begun:
             await self._dead.begin(self._outside.state)
-        for ended in self._dead.handled():
-            await keep_row(ended, self._outside.state, f"{_where(record)} handled", 0)
+        for ended in self._dead.handled(self.agent.name, kind_of(record, self._kinds)):
+            await keep_row(ended, self._outside.state, f"{_where(record)} handled", partial(self._dead.row, ended))
 
     def _is_heard(self, record: Record) -> bool:
         """Whether the agent hears its type; a type that this build does not know is an error, not a thing to skip."""
@@ -240,15 +242,15 @@ class Applier:
             log.error("%s set aside: %s", where, reason, exc_info=None if isinstance(error, SetAside) else error)
             if not self._dead.begun:
                 await self._patiently(lambda: self._dead.begin(self._outside.state))
-            self._dead.set_aside(place, reason)
+            self._dead.set_aside(place, reason, kind_of(record, self._kinds))
             self._count("wetread_dead_letters_total")
             message = dead_letter(record, reason, self._outside.deadletters)
             await self._patiently(lambda: self._outside.log.send((message,)))
         await self._patiently(lambda: self._pass(place, where, low_end))
 
     async def _pass(self, place: Place, where: str, low_end: LowEnd) -> None:
-        mark = low_end(), self._known_marks.get(place, 0)
-        self._known_marks[place] = await keep_row(place, self._outside.state, where, self._dead.row(place), mark)
+        mark, rows = (low_end(), self._known_marks.get(place, 0)), partial(self._dead.row, place)
+        self._known_marks[place] = await keep_row(place, self._outside.state, where, rows, mark)
 
     def _count(self, name: CounterName) -> None:
         if self._outside.spans is not None:

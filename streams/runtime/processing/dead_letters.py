@@ -1,92 +1,178 @@
-"""Dead letters in a row: counted per place, kept in the state store, so that a restart does not begin anew."""
+"""Dead letters in a row: counted per place and per event type, kept in the state store over restarts."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streams.errors import TooManyDeadLetters
-from streams.ports import Change, Place, StateStore
+from streams.events.envelope import header
+from streams.ports import Change, Place, Record, StateStore
 
 TOO_MANY = 20
+WITHIN_S = 24 * 3600
+"""Dead letters of one type that lie further apart do not outrun the people whom each of them wakes."""
 KEY = "dead letters"
-"""The key of a place that remembers which offsets were set aside, and how many in a row."""
+"""The key of a place that remembers which offsets were set aside, and the rows of them."""
 ROW = "row"
+"""The part that counts those in a row; `row TYPE` has the times of those of one type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Of one place.
+
+    Attributes:
+        length: dead letters since any event was handled.
+        kinds: by event type, when each was set aside since one of its type was handled: seconds since 1970, the
+            latest of them.
+    """
+
+    length: int = 0
+    kinds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def letters(self) -> int:
+        """At least so many dead letters: one of a known type stands in both."""
+        return max(self.length, sum(len(times) for times in self.kinds.values()))
+
+    def longer(self, kind: str, at: int, most: int) -> Rows:
+        """With one more; `kind` is empty where it is of no type that the place hears."""
+        kinds = dict(self.kinds)
+        if kind:
+            kinds[kind] = (*kinds.get(kind, ()), at)[-most:]
+        return Rows(self.length + 1, kinds)
+
+    def ended(self, kind: str) -> Rows:
+        """An event of that type was handled."""
+        return Rows(0, {name: times for name, times in self.kinds.items() if name != kind})
+
+    def parts(self) -> dict[str, bytes]:
+        """As they are kept."""
+        kinds = {f"{ROW} {kind}": " ".join(map(str, times)).encode() for kind, times in self.kinds.items()}
+        return {ROW: b"%d" % self.length, **kinds}
+
+
+NONE = Rows()
 
 
 @dataclass(slots=True)
 class DeadLetterCount:
-    """Of a process: dead letters in a row over all its places, without one event that was handled in between.
+    """Of a process: dead letters in a row over all its places, by two counts.
 
-    A build that cannot read its input stops after `limit` of them, and again at once after each restart, until an
-    event is handled or a person says that the events are bad and not the build (`wetread dlq accept`).
+    Those without any event that was handled in between: a build that can read nothing. And, for each agent and
+    event type, those without one of that type that was handled, within a day: a build that reads all but that type.
+    It stops after `limit` of either, and again at once after each restart, until such an event is handled or a
+    person says that the events are bad and not the build (`wetread dlq accept`). A row of a type that is full stays
+    so; one that takes longer than a day to fill never is, for each dead letter wakes somebody, and twenty a day do
+    not outrun them.
 
     Attributes:
         places: those that are ours now.
         begun: whether what was counted of them before is known: asked with the first event after they came.
+        clock: seconds since 1970.
     """
 
     limit: int = TOO_MANY
     places: Callable[[], Sequence[Place]] = tuple
     begun: bool = False
-    _rows: dict[Place, int] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
+    _rows: dict[Place, Rows] = field(default_factory=dict)
 
     @property
     def in_a_row(self) -> int:
-        """Over all places."""
-        return sum(self._rows.values())
+        """Over all places, of whatever type."""
+        return sum(rows.length for rows in self._rows.values())
 
-    def row(self, place: Place) -> int:
+    def of_kind(self, agent: str, kind: str) -> int:
+        """Over all places of the agent, within a day: the row of an event type."""
+        own = [rows.kinds.get(kind, ()) for place, rows in self._rows.items() if place.agent == agent]
+        times = sorted(at for some in own for at in some)
+        return sum(times[-1] - at <= WITHIN_S for at in times[-self.limit :])
+
+    def row(self, place: Place) -> Rows:
         """Of one place."""
-        return self._rows.get(place, 0)
+        return self._rows.get(place, NONE)
 
     async def begin(self, state: StateStore) -> None:
         """What was counted before, of all places that are ours, counts."""
         places = self.places()
         rows = await asyncio.gather(*(kept_row(place, state) for place in places))
         if not self.begun:
-            self._rows, self.begun = dict(zip(places, rows, strict=True)), True
+            self._rows, self.begun = {p: kept for p, kept in zip(places, rows, strict=True) if kept != NONE}, True
 
     def end(self) -> None:
         """The places are no longer ours."""
         self._rows.clear()
         self.begun = False
 
-    def set_aside(self, place: Place, reason: str) -> None:
-        """Another one is about to be set aside.
+    def set_aside(self, place: Place, reason: str, kind: str = "") -> None:
+        """Another one is about to be set aside; `kind`: its type, where it is one that the place hears.
 
         Raises:
             TooManyDeadLetters: the fault is rather ours.
         """
+        accept = "If the events are at fault and not this build, `wetread dlq accept` lets it go on."
         if self.in_a_row >= self.limit:
             raise TooManyDeadLetters(
-                f"{self.in_a_row + 1} events in a row could not be handled, the last because: {reason} "
-                "If the events are at fault and not this build, `wetread dlq accept` lets it go on."
+                f"{self.in_a_row + 1} events in a row could not be handled, the last because: {reason} {accept}"
             )
-        self._rows[place] = self.row(place) + 1
+        if kind and self.of_kind(place.agent, kind) >= self.limit:
+            raise TooManyDeadLetters(
+                f"{self.limit + 1} events of type {kind} in a row could not be handled, while others could; "
+                f"the last because: {reason} {accept}"
+            )
+        self._rows[place] = self.row(place).longer(kind, int(self.clock()), self.limit)
 
-    def handled(self) -> Sequence[Place]:
-        """An event was handled: a bad one is the event's own fault. The places whose rows are to be kept as ended."""
-        if not self._rows:
-            return ()
-        ended = [place for place, row in self._rows.items() if row]
-        for place in ended:
-            self._rows[place] = 0
+    def handled(self, agent: str = "", kind: str = "") -> Sequence[Place]:
+        """An event was handled: a bad one is the event's own fault. The places whose rows are to be kept as ended.
+
+        kind: its type; it ends the agent's rows of that type too.
+        """
+        ended = []
+        for place, rows in list(self._rows.items()):
+            left = rows.ended(kind if place.agent == agent else "")
+            if left != rows:
+                self._rows[place] = left
+                ended.append(place)
         return ended
 
 
-async def kept_row(place: Place, state: StateStore) -> int:
+def kind_of(record: Record, hears: Collection[str]) -> str:
+    """The event's type, where it is one of those; else nothing, for nobody would ever end a row of it."""
+    kind = header(record.headers, "ce_type") or ""
+    return kind if kind in hears else ""
+
+
+async def kept_row(place: Place, state: StateStore) -> Rows:
     """How many events of the place were set aside in a row, as the state store has it."""
-    return int((await state.load(place, KEY, "", (ROW,))).parts.get(ROW, b"0"))
+    parts = (await state.load(place, KEY, "", None)).parts
+    kinds = {
+        name.removeprefix(f"{ROW} "): tuple(map(int, part.split()))
+        for name, part in parts.items()
+        if name.startswith(f"{ROW} ")
+    }
+    return Rows(int(parts.get(ROW, b"0")), kinds)
 
 
-async def keep_row(place: Place, state: StateStore, event: str, row: int, mark: tuple[int, int] = (0, 0)) -> int:
-    """Keep it, once for each `event`; `mark`: the place's new mark and the known one. Returns the mark then known."""
+async def keep_row(
+    place: Place, state: StateStore, event: str, rows: Callable[[], Rows], mark: tuple[int, int] = (0, 0)
+) -> int:
+    """Keep them as they are when they are written, once for each `event`; returns the mark that is then known.
+
+    mark: the place's new one, and the one known until now.
+    """
     new, known = mark
-    while not (loaded := await state.load(place, KEY, event, ())).applied:
+    while not (loaded := await state.load(place, KEY, event, None)).applied:
         change = Change(
-            version=loaded.version, event=event, parts={ROW: b"%d" % row}, said=(), mark=new, known_mark=known
+            version=loaded.version,
+            event=event,
+            parts={**dict.fromkeys(loaded.parts), **rows().parts()},
+            said=(),
+            mark=new,
+            known_mark=known,
         )
         if await state.commit(place, KEY, change):
             return max(new, known)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from streams.errors import EventUnreadable, ModelServerAway, TryAgain
 from streams.events.envelope import header
@@ -14,7 +15,7 @@ from streams.faults.points import Point
 from streams.faults.protections import Protection
 from streams.ports import Change, Message, Place, Record
 from streams.runtime.processing.applying import Outside
-from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row
+from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row, kind_of
 from streams.runtime.processing.failures import PutOff, attempt_of, dead_letter, must_stop, reason_of, retry
 from streams.runtime.processing.recollecting import REMEMBERED_FOR, Recollection, repeated
 
@@ -35,12 +36,14 @@ class Manner:
         retry_topic: where it goes then.
         deadline_s: how long one try may take; the sending is not counted.
         remembers: what it says is stored before it is sent, so that a redelivery sends the same bytes.
+        hears: the event types of which dead letters are counted apart, where it hears more than one.
     """
 
     tries: int | None = None
     retry_topic: str | None = None
     deadline_s: float | None = None
     remembers: bool = False
+    hears: frozenset[str] = frozenset()
 
 
 class Handling:
@@ -89,7 +92,7 @@ class Handling:
             await self._set_aside(record, error)
         else:
             await self._begin()
-            for place in self._dead.handled():
+            for place in self._dead.handled(self.name, kind_of(record, self._manner.hears)):
                 await self._keep_row(place, record, "handled")
 
     async def _send(self, messages: Sequence[Message]) -> None:
@@ -175,7 +178,7 @@ class Handling:
         reason, place = reason_of(error), Place(self.name, record.partition)
         log.error("%s/%s/%s set aside: %s", record.topic, record.partition, record.offset, reason, exc_info=error)
         await self._begin()
-        self._dead.set_aside(place, reason)
+        self._dead.set_aside(place, reason, kind_of(record, self._manner.hears))
         if self._outside.spans is not None:
             self._outside.spans.count("wetread_dead_letters_total", agent=self.name)
         await self._send((dead_letter(record, reason, self._outside.deadletters),))
@@ -187,8 +190,8 @@ class Handling:
 
     async def _keep_row(self, place: Place, record: Record, what: str) -> None:
         event = f"{record.topic}/{record.partition}/{record.offset} {what}"
-        state, row = self._outside.state, self._dead.row(place)
-        await self._outside.patience.until_done(self.name, lambda: keep_row(place, state, event, row))
+        state, rows = self._outside.state, partial(self._dead.row, place)
+        await self._outside.patience.until_done(self.name, lambda: keep_row(place, state, event, rows))
 
 
 def _now() -> datetime:

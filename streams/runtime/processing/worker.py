@@ -12,6 +12,7 @@ import faust
 
 from streams.adapters.kafka_log import TopicPlan, create_topics
 from streams.errors import Stop
+from streams.events.codec import type_name
 from streams.events.envelope import from_kafka, to_kafka
 from streams.ports import DueTimer, Message, Record
 from streams.runtime.processing import taking, ticker
@@ -62,6 +63,7 @@ class FlowWiring:
 
     Attributes:
         forwards: forwarder's name to the topic whose events it addresses anew (the map's "feedback").
+        carried: by that topic, the event types that it carries.
         rules: an agent, by its name, under the policies of now; None: as it stands in agents.
         recall: under which rules the record was decided; asked where a state is built anew.
     """
@@ -70,6 +72,7 @@ class FlowWiring:
     outside: Outside
     agents: tuple[Agent, ...]
     forwards: Mapping[str, str] = field(default_factory=dict)
+    carried: Mapping[str, Sequence[type]] = field(default_factory=dict)
     rules: Callable[[str], tuple[Agent, str]] | None = None
     recall: Recall | None = None
 
@@ -133,7 +136,8 @@ def build_flow(wiring: FlowWiring) -> DeliveryApp:
         delivery.lanes[agent.topic] = lane
         _listen(app, agent.name, agent.topic, lane, taking.applying(applier))
     for name, topic in wiring.forwards.items():
-        handling = Handling(name, forwarder(name, wiring.outside), wiring.outside, Manner(), dead)
+        manner = Manner(hears=frozenset(map(type_name, wiring.carried.get(topic, ()))))
+        handling = Handling(name, forwarder(name, wiring.outside), wiring.outside, manner, dead)
         lane = Lane(window=_window(app, FLOW_RUNNING, FLOW_HELD), counted_as=name, take=handling.take)
         delivery.lanes[topic] = lane
         _listen(app, name, topic, lane, taking.in_order(handling))

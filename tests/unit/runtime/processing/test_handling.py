@@ -14,7 +14,7 @@ from streams.events.envelope import header
 from streams.ports import Message, Place
 from streams.runtime.processing import ticker
 from streams.runtime.processing.applying import Outside
-from streams.runtime.processing.dead_letters import DeadLetterCount, kept_row
+from streams.runtime.processing.dead_letters import NONE, DeadLetterCount, kept_row
 from streams.runtime.processing.failures import Patience, attempt_of, wait_for
 from streams.runtime.processing.handling import Handling, Manner
 from tests.support.toy import DEAD, SAID, TOPIC, addressed, opened
@@ -171,6 +171,6 @@ async def test_a_reading_that_is_made_ends_the_row():
     first, second = s.record(), opened("1.2", "b")
     await s.handling.apply(first)
     place = Place("reading", first.partition)
-    assert await kept_row(place, s.state) == 1
+    assert (await kept_row(place, s.state)).length == 1
     await s.handling.apply(s.log.append(TOPIC, second.key, second.value, second.headers))
-    assert await kept_row(place, s.state) == 0
+    assert await kept_row(place, s.state) == NONE

@@ -13,7 +13,7 @@ from streams.adapters.memory_twins import MemoryLog, MemoryState
 from streams.ports import Change, Place
 from streams.runtime.processing import transport
 from streams.runtime.processing.applying import Outside
-from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row
+from streams.runtime.processing.dead_letters import DeadLetterCount, Rows, keep_row
 from streams.runtime.processing.recollecting import Answers
 from streams.runtime.processing.worker import FlowWiring, ReadingLane, ReadingWiring, Site, build_flow, build_reading
 from tests.support.toy import DEAD, TOPIC, addressed, toy_agent
@@ -132,7 +132,7 @@ async def test_what_is_committed_is_the_low_end(app):
 async def test_a_place_that_comes_brings_its_dead_letters(app, outside):
     """Of agents and of forwarders: what was counted before counts, until the places go."""
     for name in ("toy", "feedback", "another"):
-        await keep_row(Place(name, 3), outside.state, "e", 15)
+        await keep_row(Place(name, 3), outside.state, "e", lambda: Rows(15))
     app.delivery.assigned = lambda: [(TOPIC, 3), ("fb", 3), ("unknown", 3)]
     dead = app.delivery.end.__self__
     assert isinstance(dead, DeadLetterCount)
