@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from faust import App
+from faust.tables import TableManager
+from faust.tables.recovery import Recovery, ServiceStopped
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 PRIVATE_NAMES = {
     "faust.app.base:App": ("_new_transport", "_new_producer_transport", "_consumer_wait_empty", "_stop_consumer"),
+    "faust.tables.manager:TableManager": ("_recovery", "recovery"),
+    "faust.tables.recovery:Recovery": ("_wait",),
     "faust.transport.consumer:Consumer": ("_committed_offset",),
     "faust.transport.drivers.aiokafka:Consumer": (
         "_commit",
@@ -52,14 +56,51 @@ PRIVATE_NAMES = {
 ASK_FOR_ERRORS_EVERY_S = 1.0
 END_WITHIN_S, CRASH_WITHIN_S = 12.0, 3.0
 """From being told to stop (under the 15 s that a supervisor gives), and from an error that ends the process."""
+PLACE_WITHIN_S = 120.0
+"""Longer than a broker is away for a new start; then this process is not well."""
 STANDS_STILL_S, SAY_EVERY_S = 900.0, 120.0
 """Longer than any reading with its place behind urgent ones, and than a retry waits; and how often it is said then."""
+
+
+class PlaceNotFound(Exception):
+    """Where to read from is not known in time; the process ends, and is started anew."""
+
+
+class Resuming(Recovery):
+    """Finds the places to read from when partitions have come, and lets events flow.
+
+    Faust's own gives up after one request's time, and then takes the end of its waiting for the end of the service:
+    it stops without a word, and whatever partitions this worker is given from then on stay silent for ever.
+    """
+
+    async def _wait(self, coro: Any, timeout: Any = None) -> None:
+        try:
+            await super()._wait(coro, timeout=timeout and PLACE_WITHIN_S)
+        except ServiceStopped:
+            if self.should_stop:
+                raise
+            raise PlaceNotFound(f"where to read from is not known after {PLACE_WITHIN_S:.0f} s") from None
+
+
+class Tables(TableManager):
+    """No tables; Faust has them resume the flow all the same."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """Ours, made once."""
+        if self._recovery is None:
+            self._recovery = Resuming(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
 
 
 class DeliveryApp(App):
     """A Faust app whose offsets are committed as its `delivery` says."""
 
     delivery: Delivery
+
+    def __init__(self, name: str, **settings: Any) -> None:
+        """Settings as Faust takes them."""
+        super().__init__(name, TableManager=Tables, **settings)
 
     async def stop(self) -> None:
         """Stop; where Faust's own services do not come to an end, the process does."""

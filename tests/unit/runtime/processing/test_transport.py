@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from types import SimpleNamespace
 
 import pytest
+from faust.tables.recovery import RebalanceAgain
 from faust.types import TP
 
 from streams.adapters.memory_reading import MemoryObjects
@@ -83,6 +85,25 @@ def test_each_agent_listens_once(app, outside):
     wiring = ReadingWiring(site=site, outside=outside, lanes=lanes, read=nothing, deadline_s=1.0)
     topics = {t for a in build_reading(wiring).agents.values() for t in a.channel.topics}
     assert topics == {"u", "u.retry", "r", "r.retry"}
+
+
+async def test_a_slow_broker_does_not_make_a_worker_deaf(app, monkeypatch):
+    """Places that are found late are found all the same; those that never are end the process, and say so."""
+    resuming = app.tables.recovery
+    found = asyncio.Event()
+
+    async def find():
+        await asyncio.sleep(0.02)
+        found.set()
+
+    await resuming._wait(find(), timeout=0.001)
+    assert found.is_set()
+    monkeypatch.setattr(transport, "PLACE_WITHIN_S", 0.001)
+    with pytest.raises(transport.PlaceNotFound, match="not known after"):
+        await resuming._wait(asyncio.sleep(60), timeout=0.001)
+    resuming.signal_recovery_start.set()
+    with pytest.raises(RebalanceAgain):
+        await resuming._wait(asyncio.sleep(60), timeout=60)
 
 
 async def test_a_reading_place_that_comes_is_held_to_what_it_had(outside):
