@@ -23,7 +23,9 @@ SIDE = 256
 WARM = 20
 PACE_S = 0.005
 """A scanner's own pace."""
-WITHIN_STORE = re.compile(r"objects(/new|/[0-9a-f]{2}(/[0-9a-f]{2}(/[0-9a-f]{64})?)?)?|spool(/\d{16}\.notes|/shipped)?")
+WITHIN_STORE = re.compile(
+    r"objects(/new|/lock|/[0-9a-f]{2}(/[0-9a-f]{2}(/[0-9a-f]{64})?)?)?|spool(/\d{16}\.notes|/shipped)?"
+)
 """All that a door may leave in its home."""
 
 
