@@ -95,8 +95,10 @@ class Agent:
     def kind(self, part: str) -> type:
         """The dataclass of the part "stage.kind:..."."""
         stage_name, _, name = part.partition(".")
-        stage = next(s for s in self.stages if s.name == stage_name)
-        return stage.kinds[name.partition(":")[0]]
+        for stage in self.stages:
+            if stage.name == stage_name:
+                return stage.kinds[name.partition(":")[0]]
+        raise KeyError(part)
 
     def needs(self, event: object) -> tuple[str, ...] | None:
         """The parts that event touches in any of its stages; None: all."""

@@ -204,6 +204,6 @@ def record_of(record: Any) -> Record:
         offset=record.offset,
         key=record.key,
         value=record.value,
-        headers=[(name, value or b"") for name, value in record.headers],
+        headers=[pair if pair[1] else (pair[0], b"") for pair in record.headers],
         written_at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
     )

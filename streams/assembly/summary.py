@@ -61,7 +61,7 @@ def summarise(series: SeriesSoFar, instances: Sequence[InstanceFacts], manifest:
 
 def normal(orientation: Sequence[float] | None) -> Vector | None:
     """The slice's normal, row direction cross column direction (PS3.3 C.7.6.2.1.1); None: they are no directions."""
-    if orientation is None or not all(isfinite(v) for v in orientation):
+    if orientation is None or not all(map(isfinite, orientation)):
         return None
     (a, b, c), (d, e, f) = orientation[:3], orientation[3:]
     cross = (b * f - c * e, c * d - a * f, a * e - b * d)
@@ -85,9 +85,9 @@ def _faults(series: SeriesSoFar, instances: Sequence[InstanceFacts]) -> tuple[st
     return (*kept, f"and {more} faults more") if more else kept
 
 
-def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True))
+def _dot(one: Vector, other: Vector) -> float:
+    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
 
 
 def _finite(position: Vector | None) -> bool:
-    return position is not None and all(isfinite(v) for v in position)
+    return position is not None and all(map(isfinite, position))

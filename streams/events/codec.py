@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from functools import cache
+from typing import TypeVar, cast
 
 import msgspec
 import orjson
@@ -65,8 +66,12 @@ def event_type(name: str) -> type:
     """
     found = _BY_NAME.get(name)
     if found is None:
-        raise EventUnknown(f"this build knows no event of type {name[:120]!r}")
+        raise _unknown(name)
     return found
+
+
+def _unknown(name: str) -> EventUnknown:
+    return EventUnknown(f"this build knows no event of type {name[:120]!r}")
 
 
 def encode_body(event: object) -> bytes:
@@ -87,9 +92,11 @@ def decode_body(name: str, body: bytes) -> object:
     Raises:
         EventUnknown, EventUnreadable.
     """
-    event_type(name)
+    decoder = _DECODERS.get(name)
+    if decoder is None:
+        raise _unknown(name)
     try:
-        event: object = _DECODERS[name].decode(body)
+        event: object = decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EventUnreadable(f"not a {name}: {error}") from error
     return event
@@ -100,6 +107,19 @@ def encode_part(part: object) -> bytes:
     return orjson.dumps(part, option=orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS)
 
 
+_STATE = msgspec.json.Encoder(order="deterministic")
+
+
+def encode_state(part: object) -> bytes:
+    """The JSON of a part that nobody takes a digest of: half the time of `encode_part`, and decode_part reads both."""
+    return _STATE.encode(part)
+
+
+@cache
+def _decoder(part_type: type) -> msgspec.json.Decoder[object]:
+    return msgspec.json.Decoder(part_type)
+
+
 def decode_part(part_type: type[T], body: bytes) -> T:
     """A frozen dataclass from its JSON.
 
@@ -107,6 +127,6 @@ def decode_part(part_type: type[T], body: bytes) -> T:
         EventUnreadable: the bytes are not one.
     """
     try:
-        return msgspec.json.decode(body, type=part_type)
+        return cast("T", _decoder(part_type).decode(body))  # type: ignore[arg-type]  # a class is hashable
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EventUnreadable(f"not a {part_type.__name__}: {error}") from error

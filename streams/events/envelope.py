@@ -13,6 +13,8 @@ SOURCE = "/wetread"
 CONTENT_TYPE = b"application/json"
 
 Headers = list[tuple[str, bytes]]
+_REQUIRED = ("ce_id", "ce_type", "ce_time", "ce_subject")
+_READ = frozenset({*_REQUIRED, "ce_causationid", "ce_policydigest", "ce_source", "traceparent"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,19 +42,20 @@ class Envelope:
 
 def timestamp(time: datetime) -> str:
     """RFC 3339 in UTC with microseconds, one spelling only."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def to_kafka(envelope: Envelope) -> tuple[bytes, bytes, Headers]:
     """Key, value and headers of the Kafka record (CloudEvents Kafka Protocol Binding 3.2)."""
+    key = envelope.key.encode()
     headers: Headers = [
         ("ce_specversion", b"1.0"),
         ("ce_id", envelope.id.encode()),
         ("ce_type", type_name(type(envelope.data)).encode()),
         ("ce_source", envelope.source.encode()),
         ("ce_time", timestamp(envelope.time).encode()),
-        ("ce_subject", envelope.key.encode()),
-        ("ce_partitionkey", envelope.key.encode()),
+        ("ce_subject", key),
+        ("ce_partitionkey", key),
         ("content-type", CONTENT_TYPE),
     ]
     optional = (
@@ -61,7 +64,7 @@ def to_kafka(envelope: Envelope) -> tuple[bytes, bytes, Headers]:
         ("traceparent", envelope.traceparent),
     )
     headers += [(name, value.encode()) for name, value in optional if value]
-    return envelope.key.encode(), encode_body(envelope.data), headers
+    return key, encode_body(envelope.data), headers
 
 
 def header(headers: Headers, name: str) -> str | None:
@@ -83,8 +86,8 @@ def from_kafka(value: bytes | None, headers: Headers) -> Envelope:
         EventUnknown: a type or version that this build does not know.
     """
     said = _texts(headers)
-    missing = [n for n in ("ce_id", "ce_type", "ce_time", "ce_subject") if not said.get(n)]
-    if missing or value is None:
+    if value is None or not all(map(said.get, _REQUIRED)):
+        missing = [name for name in _REQUIRED if not said.get(name)]
         raise EventUnreadable(f"not a CloudEvent in binary mode: no {', '.join(missing) or 'body'}")
     try:
         time = datetime.fromisoformat(said["ce_time"])
@@ -105,12 +108,16 @@ def from_kafka(value: bytes | None, headers: Headers) -> Envelope:
 
 
 def _texts(headers: Headers) -> dict[str, str]:
-    """The first header of each name, as text; those that are no UTF-8 are left out."""
+    """The first header of each name that we read, as text; those that are no UTF-8 are left out."""
+    try:
+        return {name: content.decode() for name, content in reversed(headers) if name in _READ}
+    except (UnicodeDecodeError, AttributeError):  # garbage, or null: one by one
+        pass
     said: dict[str, str] = {}
     for name, content in headers:
-        if name not in said:
+        if name in _READ and name not in said:
             try:
                 said[name] = content.decode()
-            except (UnicodeDecodeError, AttributeError):  # garbage, or null
+            except (UnicodeDecodeError, AttributeError):
                 continue
     return said

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from streams.adapters.telemetry import CounterName, Telemetry
 from streams.errors import EventUnreadable, NoRoom, ObjectStoreAway, SetAside
-from streams.events.codec import PREFIX, decode_part, encode_part, event_type, type_name
+from streams.events.codec import PREFIX, decode_part, encode_state, event_type, type_name
 from streams.events.envelope import Envelope, from_kafka, to_kafka
 from streams.faults.points import Point
 from streams.faults.protections import Protection, all_on
@@ -274,4 +274,4 @@ def _known_as(envelope: Envelope) -> str:
 
 
 def _encoded(parts: Mapping[str, object]) -> dict[str, bytes | None]:
-    return {name: None if part is None else encode_part(part) for name, part in parts.items()}
+    return {name: None if part is None else encode_state(part) for name, part in parts.items()}

@@ -12,6 +12,7 @@ from streams.events.codec import (
     decode_part,
     encode_body,
     encode_part,
+    encode_state,
     event_type,
     type_name,
 )
@@ -42,6 +43,13 @@ def test_a_body_at_the_limit_is_let_through() -> None:
     """The limit is what it says, to the byte."""
     empty = len(encode_body(imaging.AccessionSeen(order="", study="")))
     assert len(encode_body(imaging.AccessionSeen(order="o" * (LARGEST_BODY - empty), study=""))) == LARGEST_BODY
+
+
+@pytest.mark.parametrize("kind", EVENT_TYPES, ids=lambda t: t.__name__)
+def test_state_reads_back_by_either_writer(kind: type) -> None:
+    """What an older build left in the state store, and what this one leaves there, are the same parts."""
+    part = example(kind)
+    assert decode_part(kind, encode_state(part)) == decode_part(kind, encode_part(part)) == part
 
 
 def test_a_part_of_another_kind_is_unreadable() -> None:

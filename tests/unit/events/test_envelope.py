@@ -51,3 +51,11 @@ def test_a_header_that_is_no_text_is_as_good_as_absent() -> None:
     assert header([("ce_id", b"\xff\xfe"), ("ce_id", b"later")], "ce_id") is None
     assert header([("ce_id", b"first"), ("ce_id", b"later")], "ce_id") == "first"
     assert header([], "ce_id") is None
+
+
+def test_garbage_before_a_header_does_not_hide_it() -> None:
+    """Of each name that an event is read by, the first that is text counts, whatever stands around it."""
+    key, value, headers = to_kafka(ALERT)
+    twice = [("ce_id", b"\xff"), ("x", b"\xfe"), *headers, ("ce_id", b"later")]
+    assert from_kafka(value, twice) == from_kafka(value, headers) == ALERT
+    assert from_kafka(value, [*headers, ("ce_id", b"later"), ("ce_subject", b"later")]).key == key.decode()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streams.events.identifiers import digest_of, event_id, is_uid, named_id
+from streams.events.identifiers import NAMESPACE, digest_of, event_id, is_uid, named_id
 
 
 @pytest.mark.parametrize("text", ["1.2", "1.2.840.10008.1.2", "0.0", "2.25." + "9" * 39, "1." + "2" * 62])
@@ -36,6 +38,12 @@ def test_a_named_id_keeps_its_parts_apart() -> None:
     """Parts that read alike when joined are different names."""
     assert named_id("a", "bc") != named_id("ab", "c")
     assert named_id("a", "b") == named_id("a", "b")
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",))))
+def test_an_id_is_the_uuid_of_its_name(name: str) -> None:
+    """UUIDv5 as RFC 9562 5.5 and Python's own library have it."""
+    assert named_id(name) == str(uuid5(NAMESPACE, name))
 
 
 def test_ids_stay_what_they_were() -> None:
