@@ -26,14 +26,15 @@ class Trial:
 
     protection: str
     torments: tuple[str, ...]
+    rate: float = RATE
 
 
 TRIALS = (
     Trial("window", ("worker.kill", "link.redis-slow")),
     Trial("outbox", ("point.state_written-after", "point.outbox_sent-before")),
     Trial("id_check", ("point.outbox_sent-after", "point.answer_sent-after", "worker.kill")),
-    Trial("capped_commit", ("worker.kill", "link.redis-slow", "link.kafka-slow")),
-    Trial("watchdog", ("worker.stop", "kafka.kill", "link.kafka-hangs")),
+    Trial("capped_commit", ("reader.kill", "link.triton-slow"), rate=3.0),
+    Trial("watchdog", ("worker.hang",)),
     Trial("redis_watermark", ("redis.flush", "redis.cut")),
     Trial("fsync", ("door.kill", "point.scu_acknowledged-after")),
     Trial("durable_timers", ("worker.kill", "link.dicom-lossy")),
@@ -56,7 +57,7 @@ def _found(trial: Trial) -> bool:
     folder = histories(load()) / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-without-{trial.protection}"
     home = Path(tempfile.mkdtemp(prefix="wetread-chaos-")) / "home"
     asked = Asked(
-        seed=SEED, minutes=MINUTES, rate=RATE, profile=usual(trial.torments, PAUSE_S), folder=folder, home=home,
+        seed=SEED, minutes=MINUTES, rate=trial.rate, profile=usual(trial.torments, PAUSE_S), folder=folder, home=home,
         unprotected=(trial.protection,), short=True,
     )  # fmt: skip
     _say(f"without {trial.protection}: {', '.join(trial.torments)}")

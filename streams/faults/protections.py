@@ -30,8 +30,8 @@ class Protection(Enum):
         "an event that comes again is decided again, a reading made again: other contents under the same ids",
     )  # fmt: skip
     WATCHDOG = (
-        "watchdog", "runtime/processing/transport.py",
-        "nobody asks aiokafka for parked errors or ends a worker that hangs: it goes deaf, and stays so",
+        "watchdog", "runtime/processing/transport.py, standstill.py",
+        "nobody asks aiokafka for parked errors or ends a process that hangs: it goes deaf, and stays so",
     )  # fmt: skip
     REDIS_WATERMARK = (
         "redis_watermark", "runtime/processing/applying.py, delivering.py, adapters/redis_state.py",

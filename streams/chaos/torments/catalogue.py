@@ -7,6 +7,7 @@ import signal
 from streams.chaos.links import LINKED_BY_KIND, Weather
 from streams.chaos.torments.on_links import away, misanswered, model_process, model_stalled, reloaded, weather
 from streams.chaos.torments.on_processes import (
+    HANGS,
     SIDES,
     clock,
     crashed,
@@ -50,9 +51,11 @@ ALL: dict[str, tuple[Strike, float]] = {
     "worker.stop": (stopped("worker"), 3),
     "worker.clock": (clock, 2),
     "worker.storm": (stormed, 1),
+    "worker.hang": (crashed_at("state_written", "before", HANGS), 1),
     "reader.kill": (signalled("reader", signal.SIGKILL), 8),
     "reader.term": (signalled("reader", signal.SIGTERM), 2),
     "reader.stop": (stopped("reader"), 2),
+    "reader.hang": (crashed_at("model_answered", "before", HANGS), 1),
     "door.kill": (signalled("door", signal.SIGKILL), 8),
     "door.term": (signalled("door", signal.SIGTERM), 2),
     "door.stop": (stopped("door"), 2),

@@ -16,6 +16,8 @@ from streams.faults.points import Side
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 STOPS_S = (5.0, 25.0)
 ENDED_WITHIN_S = 30.0
+HANGS = "stall=100000"
+"""For ever: nothing but its own watchdog ends it."""
 SIDES: tuple[Side, ...] = ("before", "after")
 
 
@@ -88,8 +90,8 @@ def crashed(tools: Tools) -> Struck:
     return crashed_at(*tools.points.pop())(tools)
 
 
-def crashed_at(point: str, side: str) -> Callable[[Tools], Struck]:
-    """One fault point, by its name."""
+def crashed_at(point: str, side: str, action: str = CRASH) -> Callable[[Tools], Struck]:
+    """One fault point, by its name; whoever comes by first is killed there, or hangs."""
 
     def strike(tools: Tools) -> Struck:
         folder = tools.site.settings.home / "run" / "faults"
@@ -100,7 +102,7 @@ def crashed_at(point: str, side: str) -> Callable[[Tools], Struck]:
             return [one for one in fired(folder) if (one["point"], one["side"]) == (point, side)]
 
         known = len(here())
-        fresh.write_text(CRASH)
+        fresh.write_text(action)
         fresh.rename(wish)
 
         def recovered() -> bool:

@@ -23,6 +23,7 @@ from mode import Service
 from streams.faults.points import Point
 from streams.faults.protections import Protection
 from streams.runtime.processing.delivering import Delivery
+from streams.runtime.processing.standstill import Standstill
 
 log = logging.getLogger(__name__)
 
@@ -214,11 +215,12 @@ class Consumer(driver.Consumer):
     @Service.task
     async def _ask_for_errors(self) -> None:
         """Crash on what aiokafka parks until somebody asks; Faust never does, and the worker would sit idle."""
-        while not self.should_stop:
-            await self.sleep(ASK_FOR_ERRORS_EVERY_S)
-            consumer = self._thread._consumer  # noqa: SLF001
-            if consumer is not None and self._thread.thread_loop is not None:
-                self._thread.thread_loop.call_soon_threadsafe(self._check, consumer._coordinator)  # noqa: SLF001
+        with Standstill(self.loop):
+            while not self.should_stop:
+                await self.sleep(ASK_FOR_ERRORS_EVERY_S)
+                consumer = self._thread._consumer  # noqa: SLF001
+                if consumer is not None and self._thread.thread_loop is not None:
+                    self._thread.thread_loop.call_soon_threadsafe(self._check, consumer._coordinator)  # noqa: SLF001
 
     def _check(self, coordinator: Any) -> None:
         if coordinator is None or not Protection.WATCHDOG.on:  # None: a slow broker is still being asked for the group
