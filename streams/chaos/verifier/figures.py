@@ -60,7 +60,7 @@ class Figures:
         recovery: fault to the time from its end until the part was ready again.
         flow: fault to the time from its end until every partition in which something waited went on.
         silence_longest: the longest time for which a partition held an event that waited and said nothing.
-        silence_after_kill: of each partition that a worker's kill silenced, from the kill on.
+        silence_after_kill: of each partition that a worker's kill silenced, how long something waited there.
     """
 
     studies: int

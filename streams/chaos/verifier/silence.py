@@ -14,7 +14,8 @@ INPUTS = ("imaging.instances", "imaging.orders", "triage.feedback", "triage.find
 BY_READERS = frozenset({"QualityReported", "ReadingAnswered", "ReadingFailed"})
 SILENCED_S = 1.0
 """A partition counts as silenced by a kill if it kept an event waiting for longer than this."""
-WITHIN = timedelta(seconds=60)
+BEGUN_WITHIN = timedelta(seconds=10)
+"""A silence belongs to a kill if it began so soon after it: at once, or as the process came back for its own."""
 Partition = tuple[str, int]
 
 
@@ -61,15 +62,23 @@ class Silences:
         return found
 
     def after(self, at: datetime) -> list[float]:
-        """Seconds from then to the first effect, of each partition that kept something waiting for it."""
+        """Seconds of silence, of each partition that kept something waiting: the longest that began soon after then.
+
+        It is silent while an event waits and nothing has an effect; not while nothing waits. What the killed process
+        had sent a moment before ends no silence: the one that follows counts.
+        """
         found = []
         for where, served in self._served.items():
-            number = bisect_right(self._effects[where], at)
-            if number == len(served) or served[number].effect - at > WITHIN:
-                continue
-            waited = served[number].effect - max(at, served[number].written)
-            if waited.total_seconds() > SILENCED_S:
-                found.append((served[number].effect - at).total_seconds())
+            longest = 0.0
+            for number in range(bisect_right(self._effects[where], at), len(served)):
+                quiet = max(at, served[number - 1].effect) if number else at
+                if quiet - at > BEGUN_WITHIN:
+                    break
+                begun = max(quiet, served[number].written)
+                if begun - at <= BEGUN_WITHIN:
+                    longest = max(longest, (served[number].effect - begun).total_seconds())
+            if longest > SILENCED_S:
+                found.append(longest)
         return found
 
     def resumed(self, at: datetime) -> datetime | None:

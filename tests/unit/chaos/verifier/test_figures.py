@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
+from types import SimpleNamespace
 
 import pytest
 
 from streams.chaos.verifier.bars import bars
 from streams.chaos.verifier.figures import figures, spread
 from streams.chaos.verifier.loading import load
-from streams.chaos.verifier.silence import Silences
+from streams.chaos.verifier.silence import Served, Silences
 from streams.chaos.verifier.verdict import violations
 from tests.support.histories import a_day
 from tests.support.history_rows import amend, set_head, uid
@@ -83,17 +84,43 @@ def late(rows, study, seconds):
     rows.find("triage.findings", "FindingMade", study)["timestamp"] += round(seconds * 1000)
 
 
-def test_the_silence_after_a_kill_begins_with_it(tmp_path):
-    """A partition counts that kept an answer waiting; the others had nothing to do, or went on."""
+@pytest.mark.parametrize("seconds", [5.0, 90.0])
+@pytest.mark.parametrize(("before", "silent"), [(0.4, 0.0), (8.0, 0.0), (-0.5, -0.5), (30.0, None)])
+def test_a_partition_is_silent_after_a_kill_while_something_waits(seconds, before, silent, tmp_path):
+    """From when an answer stood there, or from the kill if that was later, however long; not what began much later."""
     rows = day().bent()
     answered = rows.find("triage.findings", "ReadingAnswered", ALONE)
-    late(rows, ALONE, 5.0)
-    killed = answered["timestamp"] / 1000 - at(0).timestamp() - 0.4
+    late(rows, ALONE, seconds)
+    killed = answered["timestamp"] / 1000 - at(0).timestamp() - before
     rows.torments.append(torment(1, "worker.kill", killed, ready=1.0))
     found = measured(rows, tmp_path)
-    assert found.silence_after_kill.count == 1
-    assert found.silence_after_kill.longest_s == pytest.approx(5.4, abs=0.1)
-    assert found.silence_longest.longest_s == pytest.approx(5.0, abs=0.1)
+    assert found.silence_after_kill.count == (0 if silent is None else 1)
+    if silent is not None:
+        assert found.silence_after_kill.longest_s == pytest.approx(seconds + silent, abs=0.1)
+    assert found.silence_longest.longest_s == pytest.approx(seconds, abs=0.1)
+
+
+def served(*pairs):
+    """Silences of one partition, of (written, effect) in seconds."""
+    silences = Silences(load_nothing())
+    silences._served = {("t", 0): [Served(at(written), at(effect)) for written, effect in pairs]}
+    silences._effects = {("t", 0): [at(effect) for _, effect in pairs]}
+    return silences
+
+
+def load_nothing():
+    return SimpleNamespace(all=())
+
+
+def test_the_last_words_of_who_was_killed_end_no_silence():
+    """An effect that was on its way as it died stands before the silence, not at its end."""
+    assert served((9.9, 10.05), (10.1, 17.0), (16.0, 17.1)).after(at(10)) == [pytest.approx(6.9)]
+
+
+def test_a_second_silence_counts_where_it_is_the_longer_one():
+    """As the process comes back its partitions may stop once more; a wait a minute later is another matter."""
+    assert served((10.0, 12.0), (13.0, 13.1), (14.0, 19.0), (80.0, 95.0)).after(at(10)) == [pytest.approx(5.0)]
+    assert served((80.0, 95.0)).after(at(10)) == []
 
 
 def test_a_kill_beside_another_fault_is_not_counted(tmp_path):
