@@ -55,7 +55,9 @@ class Figures:
         faults: fault to how often it fell; unrecovered: of these, how often the part was not ready again in time.
         lost: acknowledged instances, outcomes and alerts that are missing; doubled: effects under two names.
         given_up: studies that ended as failed while the model could not be asked, and were shown so.
-        redone_percent: readings that a model made more than once; repeated_percent: records that repeat an event.
+        redone_percent: requests that a model answered more than once, since somebody died; hastened_percent: readings
+            that were asked for again in the urgent lane, as their study became urgent, and answered for both requests.
+        repeated_percent: records that repeat an event.
         to_effect, to_alert: from the last image stored to the outcome, to the alert, as the broker took them.
         recovery: fault to the time from its end until the part was ready again.
         flow: fault to the time from its end until every partition in which something waited went on.
@@ -73,6 +75,7 @@ class Figures:
     given_up: int
     readings: int
     redone_percent: float
+    hastened_percent: float
     repeated_percent: float
     to_effect: Spread
     to_alert: Spread
@@ -91,7 +94,7 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
     """All of them."""
     found = Counter(violation.effect for violation in violations)
     silences = Silences(history.record)
-    readings = _readings(history)
+    requests, readings = _answers(history)
     by_fault = _by_fault(history.torments)
     distinct = len({(event.topic, event.id) for event in history.record.all})
     return Figures(
@@ -104,7 +107,8 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
         doubled=found["doubled"],
         given_up=sum(given_up(history, study) for study in history.studies),
         readings=len(readings),
-        redone_percent=_percent(sum(map(len, readings.values())) - len(readings), len(readings)),
+        redone_percent=_percent(sum(map(len, requests.values())) - len(requests), len(requests)),
+        hastened_percent=_percent(sum(map(len, readings.values())) - len(readings), len(readings)),
         repeated_percent=_percent(len(history.record.all) - distinct, distinct),
         to_effect=spread(_since_stored(history.record.of("StudyClosed"))),
         to_alert=spread(_since_stored(history.record.of("AlertRaised"))),
@@ -120,13 +124,20 @@ def _killed(torment: Torment) -> str | None:
     return torment.part if torment.fault.endswith(KILL) else KILLED.get(torment.fault)
 
 
-def _readings(history: History) -> dict[str, set[str]]:
-    """Reading to its answers: one that was remembered is said again in the same words, one made anew differs."""
-    found: dict[str, set[str]] = defaultdict(set)
+def _answers(history: History) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """Request to its answers, reading to its requests.
+
+    An answer that was remembered is said again in the same words, one made anew differs. A study that becomes urgent
+    has its reading asked for again in the urgent lane, by another request: no death is behind that.
+    """
+    requests: dict[str, set[str]] = defaultdict(set)
+    readings: dict[str, set[str]] = defaultdict(set)
     for event in history.record.all:
         if event.type == "ReadingAnswered":
-            found[event.body["reading"]].add(event.text)
-    return found
+            request = event.cause or event.id
+            requests[request].add(event.text)
+            readings[event.body["reading"]].add(request)
+    return requests, readings
 
 
 def _percent(part: int, whole: int) -> float:

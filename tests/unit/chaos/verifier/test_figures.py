@@ -73,7 +73,18 @@ def test_what_is_lost_and_doubled_is_counted(tmp_path):
     assert found.lost == 1
     assert found.doubled == 1
     assert found.redone_percent == pytest.approx(100 / 7, abs=0.001)
+    assert found.hastened_percent == 0.0
     assert [bar.met for bar in bars(found)][:2] == [False, False]
+
+
+def test_a_reading_that_is_asked_for_in_the_urgent_lane_too_is_not_redone(tmp_path):
+    """A study that becomes urgent is asked for again, by another request: nobody died of that."""
+    rows = day().bent()
+    again = rows.repeat(rows.find("triage.findings", "ReadingAnswered", uid(1)), "hastened", model_seconds=0.75)
+    set_head(again, "ce_causationid", "the request in the urgent lane")
+    found = measured(rows, tmp_path)
+    assert found.redone_percent == 0.0
+    assert found.hastened_percent == pytest.approx(100 / 7, abs=0.001)
 
 
 def late(rows, study, seconds):
