@@ -25,7 +25,7 @@ CounterName = Literal[
     "wetread_events_applied_total",
     # events that came again and were answered from the outbox
     "wetread_events_repeated_total",
-    # events set aside into the dead letters
+    # events, and files at a door, set aside into the dead letters
     "wetread_dead_letters_total",
     # steps that started again because the state's version had moved
     "wetread_state_conflicts_total",

@@ -42,8 +42,6 @@ class Patience:
         self._tries.pop(digest, None)
         self._given_up.discard(digest)
 
-    def told(self) -> int:
-        """How many were given up since this was asked last."""
-        count = len(self._given_up)
+    def shipped(self) -> None:
+        """Those that were given up have their dead letters."""
         self._given_up.clear()
-        return count

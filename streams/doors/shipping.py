@@ -53,8 +53,8 @@ class Shipper:
     stored: Callable[[int], None] = lambda _count: None
     """Told how many instances have an event that Kafka has acknowledged."""
     journal: Journal | None = None
-    gave_up: Callable[[int], None] = lambda _count: None
-    """Told how many objects the disk could not read."""
+    set_aside: Callable[[int], None] = lambda _count: None
+    """Told how many objects have a dead letter that Kafka has acknowledged: no DICOM, or the disk cannot read them."""
     _patience: Patience = field(default_factory=Patience)
     _associations: dict[str, Studies] = field(default_factory=lambda: defaultdict(no_studies))
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -96,13 +96,14 @@ class Shipper:
                 continue
             self._idle.clear()
             batch += await self._more(batch)
-            await self._ship([owed.note for owed in batch])
+            set_aside = await self._ship([owed.note for owed in batch])
             self.spool.shipped(batch[-1].number)
             if self.journal:
                 self.journal.forget()
             self.stored(sum(owed.note.kind == "instance" for owed in batch))
-            if given_up := self._patience.told():
-                self.gave_up(given_up)
+            self._patience.shipped()
+            if set_aside:
+                self.set_aside(set_aside)
 
     async def drained(self, patience_s: float) -> bool:
         """Wait until nothing is owed; False: not in time (the spool keeps it)."""
@@ -128,11 +129,12 @@ class Shipper:
             more += latest
         return more
 
-    async def _ship(self, notes: Sequence[Note]) -> None:
-        """Stored instances first; ends of associations once those are acknowledged."""
+    async def _ship(self, notes: Sequence[Note]) -> int:
+        """Stored instances first; ends of associations once those are acknowledged. Returns how many are set aside."""
         read = await self._patiently(lambda: asyncio.to_thread(self._read_all, notes))
         stored = self._stored(read)
-        stored += [self._dead_letter(note, found) for note, found in read if isinstance(found, str)]
+        set_aside = [self._dead_letter(note, found) for note, found in read if isinstance(found, str)]
+        stored += set_aside
         stored += [message for note in notes if note.kind == "order" for message in self._ordered(note)]
         await self._send(stored)
         self._remember(read)
@@ -140,6 +142,7 @@ class Shipper:
         await self._send([message for note in closed for message in self._closed(note)])
         if self.journal:
             self.journal.ended(note.association for note in closed)
+        return len(set_aside)
 
     def _remember(self, read: Sequence[tuple[Note, Header | str]]) -> None:
         """For the door that has to say the end, should this one not live so long."""

@@ -91,12 +91,12 @@ async def _shipping(settings: Settings, door: str, owed_most: int) -> AsyncItera
     def stored(count: int) -> None:
         telemetry.count("wetread_instances_stored_total", count, door=door)
 
-    def gave_up(count: int) -> None:
+    def set_aside(count: int) -> None:
         telemetry.count("wetread_dead_letters_total", count, agent=f"door {door}")
 
     async with KafkaLog(addresses(settings).kafka) as log:
         journal = Journal(settings.home / "spool" / door / "open")
-        shipper = Shipper(door, spool, object_store(settings), pseudonym(settings), log, stored, journal, gave_up)
+        shipper = Shipper(door, spool, object_store(settings), pseudonym(settings), log, stored, journal, set_aside)
         shipper.recover()
         shipping = asyncio.create_task(shipper.run())
         try:

@@ -32,10 +32,10 @@ class Trial:
         self.objects = ObjectFolder(home / "objects", reserve=0)
         self.spool = Spool(home / "spool", 100_000)
         self.log = log or MemoryLog()
-        self.counted, self.gave_up = [], []
+        self.counted, self.set_aside = [], []
         self.shipper = Shipper(
             "dimse", self.spool, self.objects, NAMES, self.log, self.counted.append,
-            Journal(home / "spool" / "open"), self.gave_up.append,
+            Journal(home / "spool" / "open"), self.set_aside.append,
         )  # fmt: skip
 
     def stored(self, content, association="a", instance="1.2.3"):
@@ -186,6 +186,7 @@ async def test_what_is_no_dicom_is_a_dead_letter_that_names_nobody(tmp_path, con
     assert letter.key == headers["wetread-object"]
     assert b"Doe" not in b"".join(headers.values())
     assert told_of(trial.log)[1][0].counts == {SERIES: 1}
+    assert trial.set_aside == [1]
 
 
 async def test_an_object_that_is_gone_or_breaks_the_reader_stops_nobody(tmp_path, monkeypatch, caplog):
@@ -210,6 +211,7 @@ async def test_an_object_that_is_gone_or_breaks_the_reader_stops_nobody(tmp_path
     assert reasons[0] == b"its header cannot be read (KeyError)"
     assert reasons[1].startswith(b"the object store does not hold")
     assert len(digests(trial.log)) == 1
+    assert sum(trial.set_aside) == 2
     assert "KeyError" in caplog.text
 
 

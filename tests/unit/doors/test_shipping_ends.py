@@ -148,7 +148,7 @@ async def test_an_object_that_the_disk_cannot_read_does_not_hold_up_the_others(t
     letters = [dict(record.headers) for record in trial.log.records("triage.deadletters")]
     assert [b"Input/output error" in letter["wetread-reason"] for letter in letters] == [True, True]
     assert told_of(trial.log)[1][0].counts == {SERIES: 2}
-    assert trial.gave_up == [2]
+    assert trial.set_aside == [2]
     assert "Input/output error" in caplog.text
 
 
@@ -177,4 +177,4 @@ async def test_a_disk_that_reads_nothing_empties_no_spool_into_the_dead_letters(
     await shipped(trial, *range(1, 31))
     assert trial.log.records("triage.deadletters") == []
     assert len(digests(trial.log)) == 30
-    assert trial.gave_up == []
+    assert trial.set_aside == []
