@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -35,6 +35,9 @@ def read_policies(folder: Path, models: Mapping[str, ModelFolder]) -> Policies:
     _check_assembly(files["assembly"], assembly)
     _check_routing(files["routing"], routing, models)
     _check_waiting(files["waiting"], waiting)
+    found = sorted({model.contract.finding.name for model in models.values()})
+    _check_findings(files["waiting"], "by_finding", waiting.by_finding, found)
+    _check_findings(files["alerts"], "findings", alerts.findings, found)
     _check_quality(files["quality"], quality)
     sha = hashlib.sha256()
     for name in sorted(files):
@@ -92,6 +95,14 @@ def _check_waiting(file: TomlFile, policy: WaitingPolicy) -> None:
             file.fault(("by_finding", name), f"the wait of '{name}' takes 1 second or more")
     if policy.no_ai_after_s <= 0:
         file.fault(("no_ai_after_s",), "no_ai_after_s takes more than 0 seconds")
+
+
+def _check_findings(file: TomlFile, key: str, told: Iterable[str], found: Sequence[str]) -> None:
+    """A finding that no model makes would shorten no wait, and alert nobody; without models there are none to know."""
+    for name in told:
+        if found and name not in found:
+            known = ", ".join(found)
+            file.fault((key, name), f"{key} names '{name}', a finding that no model here makes; known are {known}")
 
 
 def _check_quality(file: TomlFile, policy: QualityPolicy) -> None:

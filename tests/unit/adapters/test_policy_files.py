@@ -140,6 +140,34 @@ def test_every_change_changes_the_digest(folder: Path, model):
     assert read_policies(folder, {}).digest in seen
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        (
+            "waiting.toml",
+            "intracranial_haemorrhage =",
+            "intracranial_hemorrhage =",
+            "waiting.toml line 14: by_finding names 'intracranial_hemorrhage', a finding that no model here makes",
+        ),
+        (
+            "alerts.toml",
+            '"intracranial_haemorrhage"',
+            '"lung_nodule", "stroke"',
+            "alerts.toml line 2: findings names 'stroke', a finding that no model here makes",
+        ),
+    ],
+)
+def test_a_finding_that_no_model_makes_is_refused(folder: Path, model, name: str, old: str, new: str, told: str):
+    """A slip of the pen would alert nobody, and say nothing of it; each model's finding is known, whatever its role."""
+    contract = replace(model.contract, role="off", finding=replace(model.contract.finding, name="lung_nodule"))
+    models = {"m": model, "n": replace(model, contract=contract)}
+    read_policies(folder, models)
+    edit(folder, name, old, new)
+    with pytest.raises(PolicyInvalid) as fault:
+        read_policies(folder, models)
+    assert str(fault.value) == f"{told}; known are intracranial_haemorrhage, lung_nodule"
+
+
 def test_overrides_of_a_known_model(folder: Path, model):
     """A role or threshold is checked against the models that there are."""
     edit(folder, "routing.toml", '# ich_ct = "shadow"', 'm = "shadow"')
