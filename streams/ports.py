@@ -195,6 +195,9 @@ class StateStore(Protocol):
     async def listed(self, agent: str, partitions: int, limit: int) -> list[tuple[str, datetime]]:
         """The agent's sorted view over all partitions: keys and read-by times, the earliest first."""
 
+    async def count_listed(self, agent: str, partitions: int) -> int:
+        """How many keys that view holds; its cost does not grow with them."""
+
     async def forget(self, place: Place, key: str) -> None:
         """Remove everything of a key (retention)."""
 

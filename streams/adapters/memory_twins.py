@@ -200,6 +200,10 @@ class MemoryState:
         rows = [row for p in range(partitions) for row in self._at(Place(agent, p)).listing.items()]
         return sorted(rows, key=lambda row: (row[1], row[0]))[:limit]
 
+    async def count_listed(self, agent: str, partitions: int) -> int:
+        """How many keys that view holds."""
+        return sum(len(self._at(Place(agent, p)).listing) for p in range(partitions))
+
     async def forget(self, place: Place, key: str) -> None:
         """Remove everything of a key but its timers, which its step cancels."""
         held = self._at(place)

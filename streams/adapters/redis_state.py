@@ -151,6 +151,14 @@ class RedisState:
         rows = [(member.decode(), _moment(score)) for part in found for member, score in part]
         return sorted(rows, key=lambda row: (row[1], row[0]))[:limit]
 
+    async def count_listed(self, agent: str, partitions: int) -> int:
+        """How many keys the agent's sorted view holds, over all partitions; none of them is read."""
+        with _answering():
+            pipe = self._redis.pipeline(transaction=False)
+            for partition in range(partitions):
+                pipe.zcard(self._key(Place(agent, partition), "listing"))
+            return sum(await pipe.execute())
+
     async def forget(self, place: Place, key: str) -> None:
         """Remove everything of a key but its timers, which its step cancels."""
         self._recent.drop(place, key)

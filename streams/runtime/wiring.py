@@ -23,7 +23,6 @@ from streams.runtime.settings import Settings
 DICOM_PORT = "dicom"
 FLOW_GROUP, READING_GROUP = "wetread-flow", "wetread-reading"
 GROUPS = (FLOW_GROUP, READING_GROUP)
-LISTED_MOST = 100_000
 AGENTS = (ORDERS, INTAKE, FEEDBACK, TRIAGE, GROWTH, *READING.values())
 
 
@@ -102,7 +101,7 @@ async def waiting_studies(redis: str, agent: str) -> int:
 
     client = connect(redis)
     try:
-        return len(await RedisState(client).listed(agent, PARTITIONS, LISTED_MOST))
+        return await RedisState(client).count_listed(agent, PARTITIONS)
     finally:
         await client.aclose()
 

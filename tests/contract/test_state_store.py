@@ -143,9 +143,11 @@ async def test_the_listing_over_all_partitions(store):
         await store.commit(place, key, change(listing=Listing(read_by=NOON - timedelta(minutes=number))))
     assert [key for key, _ in await store.listed("triage", 8, 10)] == ["c", "b", "a"]
     assert await store.listed("triage", 8, 1) == [("c", NOON - timedelta(minutes=2))]
+    assert [await store.count_listed("triage", partitions) for partitions in (8, 2)] == [3, 2]
     await store.commit(Place("triage", 2), "c", change(1, "e2", listing=Listing(read_by=None)))
     await store.commit(Place("triage", 1), "b", change(1, "e2"))
     assert [key for key, _ in await store.listed("triage", 8, 10)] == ["b", "a"]
+    assert await store.count_listed("triage", 8) == 2
 
 
 async def test_forgetting_a_key(store):
@@ -179,6 +181,7 @@ async def test_a_store_that_is_away_says_so():
             store.mark(PLACE),
             store.due([PLACE], NOON, 1),
             store.listed("intake", 1, 1),
+            store.count_listed("intake", 1),
             store.forget(PLACE, "k"),
         ):
             with pytest.raises(StateStoreAway):
