@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -32,6 +33,8 @@ from streams.runtime.settings import as_environment
 
 SAMPLE_EVERY_S = 10.0
 STORY_WITHIN_S = 240.0
+SILENT_S = 60.0
+"""The broker is given up where nothing comes for so long."""
 
 
 class Collector:
@@ -113,9 +116,13 @@ def _records(kafka: str, topic: str) -> Iterator[Any]:
         consumer.assign(places)
         consumer.seek_to_beginning()
         ends = consumer.end_offsets(places)
+        patient_until = time.monotonic() + SILENT_S
         while any(consumer.position(place) < ends[place] for place in places):
             for records in consumer.poll(timeout_ms=1000, max_records=2000).values():
                 yield from records
+                patient_until = time.monotonic() + SILENT_S
+            if time.monotonic() > patient_until:
+                raise TimeoutError(f"{topic} ends at {ends}, and nothing came of it for {SILENT_S:.0f} s")
     finally:
         consumer.close()
 

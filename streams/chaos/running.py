@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import platform
 import random
@@ -29,7 +30,7 @@ from streams.chaos.torments.profiles import Profile
 from streams.chaos.torments.standin import StandIn
 from streams.chaos.torments.struck import Tools
 from streams.chaos.torments.tormentor import Tormentors
-from streams.chaos.watching import Watch, watching
+from streams.chaos.watching import Watch, beside, watching
 from streams.errors import BrokerAway
 from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
 from streams.runtime.models.judging import judgement
@@ -42,6 +43,8 @@ AGENTS = ("orders", "intake", "triage", "growth")
 SENT_WITHIN_S, QUIET_WITHIN_S, LOOK_EVERY_S = 180.0, 420.0, 1.0
 BAD_FILES_EVERY_S = 20.0
 STORIES = 2
+ENDS_WITHIN_S = 2400.0
+"""Beyond the minutes in which is sent: all patiences together, spent to the last; then the run ends itself."""
 LOOKS = 3
 """So often in a row nothing moves."""
 SHORT_MINUTES = 3.0
@@ -97,15 +100,15 @@ class Run:
         sender.start()
         tormentor.start()
         try:
-            async with watching(self.site.kafka) as following:
-                await self._send_all(sender, others, following, chance)
+            async with watching(self.site.kafka) as following, beside(self._say_on(following, others)):
+                await self._send_all(sender, others, chance)
                 until = moment()
                 await asyncio.to_thread(tormentor.stop)
                 acknowledged = await asyncio.to_thread(sender.idle, SENT_WITHIN_S)
                 if not acknowledged:
                     self.say(f"{len(sender.under_way)} studies were not acknowledged in time")
                 self.site.calm()
-                quiet = await self._quiet(following, others)
+                quiet = await self._quiet(following)
                 pending = self._open(following)
         finally:
             await asyncio.to_thread(tormentor.stop)
@@ -140,14 +143,13 @@ class Run:
             },
         )  # fmt: skip
 
-    async def _send_all(self, sender: Sender, others: Others, following: Watch, chance: random.Random) -> None:
+    async def _send_all(self, sender: Sender, others: Others, chance: random.Random) -> None:
         began, number = time.monotonic(), 1
         next_bad = BAD_FILES_EVERY_S
         while (now := time.monotonic() - began) < self.asked.minutes * 60:
             upcoming = study(self.asked.seed, number, self.asked.rate)
             if upcoming.at_s > now:
                 await asyncio.sleep(min(upcoming.at_s - now, LOOK_EVERY_S))
-                await self._say_what_is_due(following, others)
                 continue
             number += 1
             await asyncio.to_thread(self._begin, upcoming, sender, others)
@@ -166,24 +168,26 @@ class Run:
         if one.priority and not one.order_first:
             others.order(one)
 
-    async def _say_what_is_due(self, following: Watch, others: Others) -> None:
-        """What people do with studies that have ended."""
-        for uid in sorted(self.whole - self.said):
-            one, line = self.sent[uid], following.ledger.lines.get(uid)
-            if one.said is None:
-                self.said.add(uid)
-            elif line is not None and line.settled and len(line.instances) == len({i.instance for i in one.instances}):
-                self.said.add(uid)
+    async def _say_on(self, following: Watch, others: Others) -> None:
+        """What people do with studies that have ended; until it is cancelled."""
+        while True:
+            for uid in sorted(self.whole - self.said):
+                one, line = self.sent[uid], following.ledger.lines.get(uid)
+                wanted = len({i.instance for i in one.instances})
+                if one.said is not None and (line is None or not line.settled or len(line.instances) < wanted):
+                    continue
                 try:
-                    await asyncio.to_thread(others.say, one)
+                    if one.said is not None:
+                        await asyncio.to_thread(others.say, one)
                 except Exception as error:  # noqa: BLE001  # the broker is away: what was not taken is not written down
                     self.say(f"could not be said of study {one.number}: {type(error).__name__}")
+                self.said.add(uid)
+            await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _quiet(self, following: Watch, others: Others) -> bool:
+    async def _quiet(self, following: Watch) -> bool:
         """Wait until every study has its outcome and no group lags; False: not in time."""
         end, still = time.monotonic() + QUIET_WITHIN_S, 0
         while time.monotonic() < end and still < LOOKS:
-            await self._say_what_is_due(following, others)
             busy = bool(self._open(following) or self.whole - self.said)
             moves = busy or await asyncio.to_thread(self._lag) > 0
             still = 0 if moves else still + 1
@@ -210,7 +214,8 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
     """The run, its history and its verdict.
 
     Returns:
-        0: no violation; 1: the verifier found some; 3: it did not fall quiet, or was not verified.
+        0: no violation; 1: the verifier found some; 2: the history is no whole one; 3: it did not fall quiet, or a part
+        could not be read at the end. A run that hangs tells where each of its threads stands, and ends with 1.
     """
     history = History(asked.folder)
     collector = collecting.Collector(history)
@@ -218,16 +223,24 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
         home=asked.home, seed=asked.seed, unprotected=asked.unprotected, otlp=collector.endpoint,
         longest_pause=asked.profile.longest_pause_s,
     )  # fmt: skip
+    faulthandler.dump_traceback_later(asked.minutes * 60 + ENDS_WITHIN_S, exit=True)  # the guardian ends the stack then
+    missing: list[str] = []
     with standing(wishes, history, say) as site:
         say(f"the stack stands in {asked.home}; {asked.minutes:g} minutes at {asked.rate:g} studies a second")
         ended = asyncio.run(Run(asked, site, history, say).go())
         say(
             "quiet; the history is written" if ended["quiet_at"] else f"not quiet: {len(ended['pending'])} studies open"
         )
-        collecting.dump_topics(site.kafka, EVERYTHING, history)
-        collecting.dump_redis(site.redis, AGENTS, history)
-        some = _some_studies(history)
-        collecting.dump_stories(site, some, history)
+        for what, dump in (
+            ("topics", lambda: collecting.dump_topics(site.kafka, EVERYTHING, history)),
+            ("Redis", lambda: collecting.dump_redis(site.redis, AGENTS, history)),
+            ("stories", lambda: collecting.dump_stories(site, _some_studies(history), history)),
+        ):
+            try:
+                dump()
+            except Exception as error:  # noqa: BLE001  # a part that never came back: the verdict is no good one then
+                missing.append(what)
+                say(f"{what} could not be read: {type(error).__name__}: {error}")
     collector.stop()
     collecting.dump_objects(asked.home / "objects", history)
     collecting.keep_logs(asked.home, history)
@@ -239,7 +252,9 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
             "points": collecting.crashes(asked.home),
         },
     )  # fmt: skip
-    return verified(asked.folder, say) or (0 if ended["quiet_at"] else 3)
+    code = verified(asked.folder, say) or (0 if ended["quiet_at"] and not missing else 3)
+    faulthandler.cancel_dump_traceback_later()
+    return code
 
 
 def _some_studies(history: History) -> Sequence[str]:

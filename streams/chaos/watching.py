@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from streams.adapters.kafka_log import KafkaLog
 from streams.errors import BrokerAway
@@ -16,6 +17,7 @@ from streams.runtime.record.entries import EVERY_TOPIC, entries
 log = logging.getLogger(__name__)
 
 AGAIN_S = 1.0
+ENDS_WITHIN_S = 15.0
 
 
 @dataclass(slots=True)
@@ -38,13 +40,24 @@ class Watch:
 
 
 @asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Work that goes on while the context is open; a client that does not let go of its broker is left behind.
+
+    What it raised is raised at the end.
+    """
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,), timeout=ENDS_WITHIN_S)
+        if task.done() and not task.cancelled():
+            task.result()
+
+
+@asynccontextmanager
 async def watching(kafka: str) -> AsyncIterator[Watch]:
     """A watch, kept up with the record."""
     watch = Watch()
-    task = asyncio.create_task(watch.run(kafka))
-    try:
+    async with beside(watch.run(kafka)):
         yield watch
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -25,6 +25,7 @@ from streams.flow import RETRY, addressed
 POISON = ("no-json", "unknown-type", "no-id", "wrong-key")
 BAD_FILES = ("noise", "cut", "lying-meta")
 FLOOD_WAITS_S = 20
+CLOSE_S = 10.0
 
 
 @dataclass(slots=True)
@@ -130,7 +131,7 @@ class Others:
                 producer.send(RETRY[topic], key=key, value=value, headers=own)
             producer.flush(30)
         finally:
-            producer.close()
+            producer.close(timeout=CLOSE_S)
         self.history.happened("others", what="retry-flood", topic=RETRY[topic], count=count)
         return count
 
@@ -139,7 +140,7 @@ class Others:
         try:
             return producer.send(topic, key=key, value=value, headers=list(headers)).get(30)
         finally:
-            producer.close()
+            producer.close(timeout=CLOSE_S)
 
     def _drop(self, folder: Path, name: str, content: bytes) -> None:
         folder.mkdir(parents=True, exist_ok=True)

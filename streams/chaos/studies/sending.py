@@ -62,6 +62,7 @@ class Sender:
     def start(self) -> None:
         """Begin."""
         _config.STORE_SEND_CHUNKED_DATASET = True
+        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # what it meets stands in acks.jsonl
         self.scratch.mkdir(parents=True, exist_ok=True)
         self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(self.threads)]
         for thread in self._threads:

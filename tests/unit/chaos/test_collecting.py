@@ -8,12 +8,14 @@ import urllib.request
 from types import SimpleNamespace
 
 import orjson
+import pytest
 
 from streams.adapters.object_folder import ObjectFolder
 from streams.chaos import collecting
 from streams.chaos.history import History
 from streams.chaos.studies import images
 from streams.doors.part10 import wrap
+from streams.faults.points import Point
 
 
 def test_otlp_bodies_are_kept_as_they_came(tmp_path):
@@ -43,6 +45,28 @@ def test_a_record_is_dumped_without_loss(tmp_path, monkeypatch):
         ("k", "{}", None), (None, None, "//4="), ("k", None, None),
     ]  # fmt: skip
     assert [len(line["headers"]) for line in lines] == [1, 1, 1]
+
+
+def test_a_broker_that_never_comes_back_ends_the_dump(monkeypatch):
+    """Nothing comes, and the end is not reached: given up with what was waited for, instead of waiting for ever."""
+    consumer = SimpleNamespace(
+        partitions_for_topic=lambda _topic: {0}, assign=lambda _places: None, seek_to_beginning=lambda: None,
+        end_offsets=lambda places: dict.fromkeys(places, 5), position=lambda _place: 0, poll=lambda **_asked: {},
+        close=lambda: None,
+    )  # fmt: skip
+    monkeypatch.setattr(collecting, "KafkaConsumer", lambda **_asked: consumer)
+    monkeypatch.setattr(collecting, "SILENT_S", 0.05)
+    with pytest.raises(TimeoutError, match="nothing came of it"):
+        list(collecting._records("nowhere:1", "imaging.orders"))
+
+
+def test_every_fault_point_is_counted(tmp_path):
+    """Those at which nothing was crashed too: what was never tried is to be seen."""
+    (tmp_path / "run" / "faults").mkdir(parents=True)
+    (tmp_path / "run" / "faults" / "fired.jsonl").write_text('{"point": "fsynced", "side": "after"}\n' * 2)
+    found = collecting.crashes(tmp_path)
+    assert set(found) == {f"{point.title}.{side}" for point in Point for side in ("before", "after")}
+    assert {name: times for name, times in found.items() if times} == {"fsynced.after": 2}
 
 
 def test_objects_are_listed_with_what_they_hold(tmp_path):
