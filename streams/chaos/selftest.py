@@ -33,13 +33,14 @@ TRIALS = (
     Trial("window", ("worker.kill", "link.redis-slow")),
     Trial("outbox", ("point.state_written-after", "point.outbox_sent-before")),
     Trial("id_check", ("point.outbox_sent-after", "point.answer_sent-after", "worker.kill")),
-    Trial("capped_commit", ("reader.kill", "link.triton-slow"), rate=3.0),
+    Trial("capped_commit", ("reader.kill", "triton.kill"), rate=3.0),
     Trial("watchdog", ("worker.hang",)),
     Trial("redis_watermark", ("redis.flush", "redis.cut")),
     Trial("fsync", ("door.kill", "point.scu_acknowledged-after")),
     Trial("durable_timers", ("worker.kill", "link.dicom-lossy")),
-    Trial("receipt", ("triton.stall",)),
 )
+"""`receipt` is not among them: a stalled model mostly takes Triton with it before it answers one study with another.
+tests/contract/test_stalled_model.py shows what happens without."""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -16,6 +16,7 @@ from streams.adapters.contract_files import ModelFolder
 from streams.adapters.triton_server import TritonServer
 from streams.contract import RECEIPT
 from streams.errors import ModelServerAway
+from streams.faults.protections import Protection, switch_all_on, switch_off
 from tests.contract.test_model_server import contract
 from tests.support.local_triton import RunningTriton, local_triton, write_model
 
@@ -71,45 +72,57 @@ async def test_a_stalled_model_is_loaded_anew(triton: RunningTriton, tmp_path: P
     np.savez(tmp_path / "canary.npz", A=np.full((2, 2), 3, np.float32), expected=np.array([12], np.float32))
     async with TritonServer(triton.address, {"adder": folder}) as server:
         await _asked(server, 1.0, triton)
-        await _stalled(server, triton)
+        assert (await _stalled(server, triton))[1] == 0
         await _asked(server, 2.0, triton)
 
 
-@pytest.mark.stack
-async def test_the_answer_of_another_call_is_refused(triton: RunningTriton, monkeypatch: pytest.MonkeyPatch):
-    """Without the mending answers of other calls come, and none is taken: the fault is real, and the check finds it."""
+@pytest.fixture
+def unmended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that was stalled is asked on."""
 
     async def left_as_it_is(_server: TritonServer, _model: str) -> None:
         """Nothing is mended."""
 
     monkeypatch.setattr(TritonServer, "_load_anew", left_as_it_is)
+
+
+@pytest.mark.stack
+@pytest.mark.usefixtures("unmended")
+@pytest.mark.parametrize("checked", [True, False])
+async def test_the_answer_of_another_call_is_refused(triton: RunningTriton, *, checked: bool):
+    """They do come, and none is taken; without the receipts a call is given the answer of another one."""
     folder = ModelFolder(contract=contract("adder"), digest="d", path=Path())
-    refused = 0
-    for _ in range(ROUNDS):
-        async with TritonServer(triton.address, {"adder": folder}) as server:
-            await _asked(server, 1.0, triton)
-            refused = await _stalled(server, triton)
-        triton.kill()
-        await asyncio.to_thread(triton.start)
-        if refused:
-            break
-    assert refused
+    refused, wrong = 0, 0
+    try:
+        if not checked:
+            switch_off(Protection.RECEIPT)
+        for _ in range(ROUNDS):
+            async with TritonServer(triton.address, {"adder": folder}) as server:
+                await _asked(server, 1.0, triton)
+                refused, wrong = await _stalled(server, triton)
+            triton.kill()
+            await asyncio.to_thread(triton.start)
+            if refused or wrong:
+                break
+    finally:
+        switch_all_on()
+    assert (bool(refused), bool(wrong)) == (checked, not checked)
 
 
-async def _stalled(server: TritonServer, triton: RunningTriton) -> int:
-    """Stall the model in a call, then ask on; how many answers were refused as another call's."""
+async def _stalled(server: TritonServer, triton: RunningTriton) -> tuple[int, int]:
+    """Stall the model in a call, then ask on; how many answers were refused, and how many taken though wrong."""
     stub = _stub(triton)
     stub.suspend()
     asyncio.get_running_loop().call_later(STALLED_S, stub.resume)
-    refused = 0
+    refused, wrong = 0, 0
     for number in range(CALLS):
         try:
-            assert await _sum(server, float(number + 2)) == 4 * (number + 2)
+            wrong += await _sum(server, float(number + 2)) != 4 * (number + 2)
         except receipts.ForeignAnswer:
             refused += 1
         except ModelServerAway:
             continue
-    return refused
+    return refused, wrong
 
 
 async def _asked(server: TritonServer, value: float, triton: RunningTriton) -> None:
