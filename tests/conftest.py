@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from streams.runtime.settings import shipped
 from tests.support.kafka_and_redis import RealPart, real_parts
 
 if TYPE_CHECKING:
+    from tests.support.local_triton import RunningTriton
     from tests.support.whole_stack import WholeStack
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 """No test is timed: other work may share the machine, the other half of the tests among it."""
+
+
+@pytest.hookimpl(trylast=True)  # after the shuffling
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What spoils the shared stack for others after them; chaos last, when the other half may have ended."""
+    marks = ("after_others", "chaos")
+    items.sort(key=lambda item: [item.get_closest_marker(mark) is not None for mark in reversed(marks)])
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +50,15 @@ def redis_url(kafka_and_redis: tuple[RealPart, RealPart]) -> str:
 def bootstrap(kafka_and_redis: tuple[RealPart, RealPart]) -> str:
     """Bootstrap address of a real Kafka."""
     return kafka_and_redis[0].address
+
+
+@pytest.fixture(scope="session")
+def shipped_triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTriton]:
+    """A Triton alone with the models that are shipped; for tests that leave it as it is."""
+    from tests.support.local_triton import local_triton
+
+    with local_triton(tmp_path_factory.mktemp("shipped"), shipped("triton_models")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

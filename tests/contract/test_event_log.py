@@ -128,7 +128,7 @@ async def test_following(log, topics):
     task = asyncio.create_task(follow())
     await asyncio.sleep(0.2)
     await log.send(numbered(topics[1], 2, "k"))
-    await asyncio.wait_for(enough.wait(), 20)
+    await asyncio.wait_for(enough.wait(), 60)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert sorted(seen) == sorted((t, n) for t in topics for n in range(2))

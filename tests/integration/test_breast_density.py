@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from streams.phantom.mammography import mammography
 from streams.phantom.vendors import GE
 from streams.runtime.inference.preparing import Preparing
 from streams.runtime.inference.reader import Reader
-from tests.support.local_triton import RunningTriton, local_triton
+from tests.support.local_triton import RunningTriton
 from tests.support.reading_files import series_in
 
 MODELS = Path(__file__).parents[2] / "triton_models"
@@ -41,21 +41,15 @@ def exam(dense: float) -> tuple[list[Dataset], float]:
     return mammography(study, woman_of(19, dense=dense), Machine(label=True))
 
 
-@pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTriton]:
-    with local_triton(tmp_path_factory.mktemp("home"), MODELS) as running:
-        yield running
-
-
 @pytest.fixture
 def objects(tmp_path: Path) -> ObjectFolder:
     return ObjectFolder(tmp_path / "objects", reserve=0)
 
 
 @pytest.fixture
-async def reader(triton: RunningTriton, objects: ObjectFolder) -> AsyncIterator[Reader]:
+async def reader(shipped_triton: RunningTriton, objects: ObjectFolder) -> AsyncIterator[Reader]:
     models = read_models(MODELS)
-    async with DicomPixels(objects) as pixels, TritonServer(triton.address, models) as server:
+    async with DicomPixels(objects) as pixels, TritonServer(shipped_triton.address, models) as server:
         yield Reader(objects, Preparing(objects, pixels), server, models, time.monotonic)
 
 

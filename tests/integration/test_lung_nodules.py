@@ -21,7 +21,7 @@ from streams.phantom.texture import STANDARD
 from streams.phantom.vendors import SIEMENS
 from streams.runtime.inference.preparing import Preparing
 from streams.runtime.inference.reader import Reader
-from tests.support.local_triton import RunningTriton, local_triton
+from tests.support.local_triton import RunningTriton
 from tests.support.reading_files import FoundSeries, series_in
 
 MODELS = Path(__file__).parents[2] / "triton_models"
@@ -46,21 +46,15 @@ def written(folder: Path, nodules: tuple[Nodule, ...]) -> Iterator[Path]:
         yield path
 
 
-@pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTriton]:
-    with local_triton(tmp_path_factory.mktemp("home"), MODELS) as running:
-        yield running
-
-
 @pytest.fixture
 def objects(tmp_path: Path) -> ObjectFolder:
     return ObjectFolder(tmp_path / "objects", reserve=0)
 
 
 @pytest.fixture
-async def reader(triton: RunningTriton, objects: ObjectFolder) -> AsyncIterator[Reader]:
+async def reader(shipped_triton: RunningTriton, objects: ObjectFolder) -> AsyncIterator[Reader]:
     models = read_models(MODELS)
-    async with DicomPixels(objects) as pixels, TritonServer(triton.address, models) as server:
+    async with DicomPixels(objects) as pixels, TritonServer(shipped_triton.address, models) as server:
         yield Reader(objects, Preparing(objects, pixels), server, models, time.monotonic)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,14 @@ from streams.events.watching import StudyClosed
 from streams.runtime.record.entries import entries
 from tests.support import small_heads
 from tests.support.brought import SAID, onnx_network
-from tests.support.whole_stack import WholeStack, ended, sent, whole_stack_in
+from tests.support.whole_stack import WholeStack, ended, sent
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]  # commands of a second each, on a machine that may be busy
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.after_others,  # a replay of what was decided under these roles would differ
+    pytest.mark.timeout(900),  # commands of a second each, on a machine that may be busy
+]
 NAME = "bright"
-
-
-@pytest.fixture(scope="module")
-def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeStack]:
-    """A stack of its own: on the shared one, a replay of what was decided under these roles would differ."""
-    with whole_stack_in(tmp_path_factory.mktemp("roles")) as running:
-        yield running
 
 
 def written(folder: Path, name: str, bias: float) -> Path:
@@ -54,15 +50,15 @@ async def heads(stack: WholeStack, count: int) -> list[str]:
 async def answers(stack: WholeStack) -> dict[str, list[ReadingAnswered]]:
     """Every answer of the model, by study, and that no study ended twice."""
     told: dict[str, list[ReadingAnswered]] = {}
-    closed: list[tuple[str, int]] = []
+    closed: dict[str, tuple[str, int]] = {}
     async with stack.record() as log:
         async for entry in entries(log):
             data = entry.envelope.data
             if isinstance(data, ReadingAnswered) and data.model == NAME:
                 told.setdefault(data.study, []).append(data)
             if isinstance(data, StudyClosed):
-                closed.append((data.study, data.revision))
-    assert len(closed) == len(set(closed))
+                closed[entry.envelope.id] = (data.study, data.revision)
+    assert len(closed) == len(set(closed.values()))
     return told
 
 

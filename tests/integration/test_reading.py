@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from streams.events.reading import ReadingAnswered, ReadingFailed
 from streams.reading.masks import decode_mask
 from streams.runtime.inference.preparing import Preparing
 from streams.runtime.inference.reader import Reader
-from tests.support.local_triton import RunningTriton, local_triton
+from tests.support.local_triton import RunningTriton
 from tests.support.reading_files import FoundSeries, series_in
 
 ROOT = Path(__file__).parents[2]
@@ -29,14 +29,8 @@ pytestmark = [
     pytest.mark.stack,
     pytest.mark.shared_data,
     pytest.mark.skipif(not DATA.is_dir(), reason="the shared data are not beside the project"),
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
 ]
-
-
-@pytest.fixture(scope="module")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTriton]:
-    with local_triton(tmp_path_factory.mktemp("home"), MODELS) as running:
-        yield running
 
 
 @pytest.fixture
@@ -45,9 +39,9 @@ def objects(tmp_path: Path) -> ObjectFolder:
 
 
 @pytest.fixture
-async def reader(triton: RunningTriton, objects: ObjectFolder) -> AsyncIterator[Reader]:
+async def reader(shipped_triton: RunningTriton, objects: ObjectFolder) -> AsyncIterator[Reader]:
     models = read_models(MODELS)
-    async with DicomPixels(objects) as pixels, TritonServer(triton.address, models) as server:
+    async with DicomPixels(objects) as pixels, TritonServer(shipped_triton.address, models) as server:
         yield Reader(objects, Preparing(objects, pixels), server, models, time.monotonic)
 
 

@@ -31,7 +31,7 @@ from tests.support.stack_trials import Heard, asked, consumed, kill, running_in,
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
@@ -86,12 +86,12 @@ def test_kafka_keeps_what_it_acknowledged_when_it_is_killed(stack: Stack, addres
     admin.create_topics([NewTopic("kept", num_partitions=1, replication_factor=1)])
     admin.close()
     producer = KafkaProducer(bootstrap_servers=addresses.kafka, acks="all")
-    producer.send("kept", b"before").get(timeout=20)
+    producer.send("kept", b"before").get(timeout=60)
     killed = kill(stack, "kafka")
     again = heard.until_back("kafka")
     assert again.part.pid != killed.pid
     assert again.part.restarts == 1
-    producer.send("kept", b"after").get(timeout=30)
+    producer.send("kept", b"after").get(timeout=60)
     producer.close()
     assert consumed(addresses.kafka, "kept", 2) == [b"before", b"after"]
 
@@ -220,7 +220,7 @@ def test_after_sigkill_of_the_parent_nothing_is_left(settings: PartsSettings, mo
     assert len(running_in(sessions)) > len(sessions)  # model processes
     parent.kill()
     parent.wait()
-    assert all(await_end(mark, time.monotonic() + 20) for mark in marks)
+    assert all(await_end(mark, time.monotonic() + 60) for mark in marks)
     wait_for(lambda: not running_in(sessions))
     assert {part["state"] for part in read_record(tmp_path).parts} == {"stopped"}
 

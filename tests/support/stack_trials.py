@@ -40,7 +40,7 @@ class Heard:
     def __init__(self) -> None:
         self.events: queue.Queue[StackEvent] = queue.Queue()
 
-    def until_back(self, name: str, patience: float = 60.0) -> StackEvent:
+    def until_back(self, name: str, patience: float = 150.0) -> StackEvent:
         """Awaits that a part runs again after it died."""
         end = time.monotonic() + patience
         while True:
@@ -62,7 +62,7 @@ def write_models(folder: Path) -> Path:
 
 def consumed(bootstrap: str, topic: str, count: int) -> list[bytes]:
     consumer = KafkaConsumer(
-        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=20_000, group_id=None
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=60_000, group_id=None
     )
     try:
         return [message.value for _, message in zip(range(count), consumer, strict=False)]
@@ -119,7 +119,7 @@ def is_of(pid: int, sessions: set[int]) -> bool:
         return False
 
 
-def wait_for(condition: Callable[[], bool], patience: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], patience: float = 60.0) -> None:
     end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end

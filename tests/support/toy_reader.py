@@ -25,11 +25,12 @@ from tests.support.toy import addressed
 
 URGENT, ROUTINE, ANSWERS, DEAD = "toy.urgent", "toy.routine", "toy.answers", "toy.reading.deadletters"
 NAMES = (URGENT, f"{URGENT}.retry", ROUTINE, f"{ROUTINE}.retry", ANSWERS, DEAD)
+SLOW_S = 600.0
 TOPICS = tuple(TopicPlan(name=name, partitions=8) for name in NAMES)
 
 
 async def read(record: Record) -> Sequence[Message]:
-    """Answers, each time in other bytes; "late" not at the first attempt, "slow" after half a minute."""
+    """Answers, each time in other bytes; "late" not at the first attempt, "slow" after many minutes."""
     envelope = from_kafka(record.value, record.headers)
     asked = envelope.data
     assert isinstance(asked, StudyOpened)
@@ -37,7 +38,7 @@ async def read(record: Record) -> Sequence[Message]:
         raise ModelServerAway("not yet")
     if asked.by == "slow":
         print("slow", flush=True)
-        await asyncio.sleep(30)
+        await asyncio.sleep(SLOW_S)
     said = ReportSigned(study=asked.study, by=asked.by)
     name, now = event_id(envelope.id, "reading", 0), now_utc()
     answer = Envelope(id=name, time=now, key=envelope.key, data=said, cause=envelope.id)
@@ -67,7 +68,7 @@ def main() -> None:
         ids=lambda request: (event_id(request, "reading", 0),),
     )
     run_reading_worker(
-        ReadingWiring(site=site, outside=outside, lanes=lanes, read=read, deadline_s=60.0, answers=answers)
+        ReadingWiring(site=site, outside=outside, lanes=lanes, read=read, deadline_s=2 * SLOW_S, answers=answers)
     )
 
 
