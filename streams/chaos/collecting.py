@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -186,9 +187,10 @@ def dump_objects(store: Path, history: History) -> None:
 
 
 def dump_stories(site: Site, studies: Sequence[str], history: History) -> None:
-    """What `wetread why` says of some studies."""
+    """What `wetread why` says of some studies, asked side by side."""
     environment = environment_with(as_environment(site.settings) | {"WETREAD_KAFKA": site.kafka})
-    for study in studies:
+
+    def dump(study: str) -> None:
         argv = [sys.executable, "-m", "streams.cli.main", "why", study, "--json"]
         with suppress(subprocess.TimeoutExpired):  # a loaded machine: the verifier misses the story, the run goes on
             done = subprocess.run(  # noqa: S603
@@ -196,6 +198,9 @@ def dump_stories(site: Site, studies: Sequence[str], history: History) -> None:
             )
             if done.returncode == 0:
                 history.line("why", json.loads(done.stdout))
+
+    with ThreadPoolExecutor() as asking:
+        list(asking.map(dump, studies))
 
 
 def keep_logs(home: Path, history: History) -> None:

@@ -138,7 +138,7 @@ class Stack:
         return claim_ports(self.home, [name])[name]
 
     def stop(self) -> None:
-        """Ends children in reverse order, then the parts, each gracefully; then lets go of the home."""
+        """Ends the children, then the parts, each gracefully and side by side; then lets go of the home."""
         if self._thread.is_alive():
             self._run(self._end())
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -200,10 +200,9 @@ class Stack:
             raise StackFailed(f"{'; '.join(failures)}; see {self.home / 'logs'}")
 
     async def _end(self) -> None:
-        own = [kept for kept in self._kept if not isinstance(kept.part, Child)]
-        for kept in reversed([kept for kept in self._kept if kept not in own]):
-            await kept.end()
-        await asyncio.gather(*(kept.end() for kept in own))
+        of_ours = [kept for kept in self._kept if isinstance(kept.part, Child)]
+        for together in (of_ours, [kept for kept in self._kept if kept not in of_ours]):
+            await asyncio.gather(*(kept.end() for kept in together))
         await self._loop.shutdown_default_executor()
 
     def _run(self, what: Coroutine[Any, Any, T]) -> T:
