@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from opentelemetry import context, metrics, trace
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
@@ -44,6 +44,10 @@ HistogramName = Literal[
     # one event through load, step, commit and send
     "wetread_step_seconds",
 ]
+GaugeName = Literal[
+    # 1: this reader does not ask the model until it answers its canary; 0: it asks
+    "wetread_model_circuit_open",
+]
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 
@@ -68,6 +72,7 @@ class Telemetry:
         self._meter = self._meters.get_meter("wetread")
         self._counters: dict[str, metrics.Counter] = {}
         self._histograms: dict[str, metrics.Histogram] = {}
+        self._gauges: dict[str, Any] = {}
 
     def count(self, name: CounterName, amount: int = 1, **labels: str) -> None:
         """Add to a counter."""
@@ -80,6 +85,12 @@ class Telemetry:
         if name not in self._histograms:
             self._histograms[name] = self._meter.create_histogram(name, unit="s")
         self._histograms[name].record(seconds, labels)
+
+    def show(self, name: GaugeName, value: float, **labels: str) -> None:
+        """How something stands now."""
+        if name not in self._gauges:
+            self._gauges[name] = self._meter.create_gauge(name)
+        self._gauges[name].set(value, labels)
 
     @contextmanager
     def span(self, name: str, traceparent: str | None, **attributes: str | float) -> Iterator[str]:

@@ -86,6 +86,7 @@ class TritonServer:
                     await self.ready(self._models[model].contract)
                 return await self._ask(model, inputs, outputs, request_id, deadline_s)
         except TimeoutError as error:
+            self._distrust(model)
             raise ModelServerAway(f"{model} gave no answer within {deadline_s:.3g} s") from error
         except ModelLost as fault:
             log.warning("model %s is to be loaded anew: %s", model, fault)

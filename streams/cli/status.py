@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from streams.adapters.kafka_lag import lag, written
 from streams.cli.tables import clock
 from streams.errors import WetreadError
 from streams.flow import DEADLETTERS, TRIAGE
+from streams.runtime.inference.told import FOLDER, not_asked
 from streams.runtime.parts.record import read_record
 from streams.runtime.settings import Settings, load
 from streams.runtime.wiring import GROUPS, addresses, waiting_studies
@@ -29,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
-    """How everything is. Code 0 only if every part runs, and answers what it is asked for this."""
+    """How everything is. Code 0 only if every part runs and answers what it is asked for this, and models are asked."""
     settings = load()
     found = asyncio.run(_status(settings))
     if as_json:
@@ -37,7 +40,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
     else:
         _print(found)
     runs = bool(found["parts"]) and all(p["state"] in {"running", "elsewhere"} for p in found["parts"])
-    well = runs and "error" not in found
+    well = runs and "error" not in found and not found.get("not_asked")
     raise typer.Exit(0 if well else 1)
 
 
@@ -48,6 +51,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
         "home": str(settings.home),
         "stack": record.stack.pid if record.stack else None,
         "parts": parts,
+        "not_asked": [asdict(one) for one in not_asked(settings.home / FOLDER, _readers(parts))],
     }
     if not parts:
         return found
@@ -59,6 +63,11 @@ async def _status(settings: Settings) -> dict[str, Any]:
     except WetreadError as error:
         found["error"] = str(error)
     return found
+
+
+def _readers(parts: list[dict[str, Any]]) -> list[str]:
+    """Those that live; what a dead one told is of the past."""
+    return [part["name"] for part in parts if part["name"].startswith("reader-") and part["pid"]]
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -88,6 +97,10 @@ def _print(found: dict[str, Any]) -> None:
     lines.add_row("dead letters", str(found.get("dead_letters", "?")))
     told = ", ".join(f"{t}: {n}" for t, n in behind.items()) or "none"
     lines.add_row("lag", told if "lag" in found else "?")
+    for one in found.get("not_asked", ()):
+        since = clock(datetime.fromisoformat(one["since"]))
+        told = f"{one['model']} by {one['reader']} since {since}: {one['why']}"
+        lines.add_row("not asked", f"[bold red]{escape(told)}[/]")
     console.print(lines)
     if "error" in found:
         console.print(f"[bold red]{found['error']}[/]")

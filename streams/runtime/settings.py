@@ -19,6 +19,8 @@ CHECKOUT = PACKAGE.parent
 LOOPBACK = "127.0.0.1"
 YIELD_S = 20
 """Two or three urgent heads of 8 s each go first; a day's routine reading does not feel it."""
+RETRY_S = 5
+GIVE_UP_S = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Settings:
         inbox: WETREAD_INBOX, the watched folder.
         workers, readers: WETREAD_WORKERS, WETREAD_READERS, processes of the local stack.
         yield_s: WETREAD_YIELD_S, seconds that a routine reading waits in all for urgent ones on its host; 0: none.
+        retry_s: WETREAD_RETRY_S, seconds after which a reading that failed for a passing reason is tried again first.
+        give_up_s: WETREAD_GIVE_UP_S, seconds that a study waits for a model that is away, before it ends as failed.
         otlp: WETREAD_OTLP, OTLP/HTTP endpoint for traces and metrics; None: off.
         redis_memory: WETREAD_REDIS_MEMORY, limit of the local Redis.
         fault: WETREAD_FAULT, where our processes fail (streams/faults/README.md); None: nowhere.
@@ -59,6 +63,8 @@ class Settings:
     workers: int
     readers: int
     yield_s: int
+    retry_s: int
+    give_up_s: int
     otlp: str | None
     redis_memory: str
     fault: str | None = None
@@ -102,6 +108,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         workers=_number(env, "WETREAD_WORKERS", 1, 1, 64) or 1,
         readers=_number(env, "WETREAD_READERS", 1, 1, 64) or 1,
         yield_s=_number(env, "WETREAD_YIELD_S", YIELD_S, 0, 600) or 0,
+        retry_s=_number(env, "WETREAD_RETRY_S", RETRY_S, 1, 60) or RETRY_S,
+        give_up_s=_number(env, "WETREAD_GIVE_UP_S", GIVE_UP_S, 60, 2 * GIVE_UP_S) or GIVE_UP_S,
         otlp=env.get("WETREAD_OTLP") or None,
         redis_memory=env.get("WETREAD_REDIS_MEMORY") or "1gb",
         fault=_fault(env),
@@ -127,6 +135,8 @@ def as_environment(settings: Settings) -> dict[str, str]:
         "WETREAD_WORKERS": str(settings.workers),
         "WETREAD_READERS": str(settings.readers),
         "WETREAD_YIELD_S": str(settings.yield_s),
+        "WETREAD_RETRY_S": str(settings.retry_s),
+        "WETREAD_GIVE_UP_S": str(settings.give_up_s),
         "WETREAD_OTLP": settings.otlp,
         "WETREAD_REDIS_MEMORY": settings.redis_memory,
         "WETREAD_FAULT": settings.fault,

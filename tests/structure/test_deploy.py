@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from streams.adapters.telemetry import CounterName, HistogramName
+from streams.adapters.telemetry import CounterName, GaugeName, HistogramName
 from tests.structure.sources import ROOT
 
 OURS = ("worker", "reader", "door-dimse", "door-folder")
@@ -67,7 +67,7 @@ def test_rules_watch_metrics_that_exist() -> None:
     assert yaml.safe_load(rules)["groups"]
     used = {re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"\bwetread_\w+", rules)}
     assert used
-    assert used <= {*get_args(CounterName), *get_args(HistogramName)}
+    assert used <= {*get_args(CounterName), *get_args(HistogramName), *get_args(GaugeName)}
 
 
 def test_observability_files_are_yaml() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import NoReturn
 
@@ -16,12 +16,15 @@ from streams.adapters.model_store import LiveModels
 from streams.adapters.redis_state import RedisState, connect
 from streams.adapters.telemetry import Telemetry
 from streams.adapters.triton_server import TritonServer
+from streams.errors import ModelServerAway
 from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
 from streams.flow import DEADLETTERS, FEEDBACK, READING, RETRY, TOPICS, addressed, agents
-from streams.runtime.inference.answering import MARGIN_S, ON_RECORD, Answering
+from streams.runtime.inference.answering import MARGIN_S, ON_RECORD, Answering, Waits
+from streams.runtime.inference.circuits import Circuits, Guarded
 from streams.runtime.inference.preparing import Preparing
 from streams.runtime.inference.reader import Reader
 from streams.runtime.inference.reports import Reports
+from streams.runtime.inference.told import FOLDER, Told
 from streams.runtime.inference.turns import RightOfWay
 from streams.runtime.models.judging import LONGEST_LIVE_S, LiveRules, answering_now, judgement, model_store
 from streams.runtime.processing.applying import Outside
@@ -43,6 +46,8 @@ Close = Callable[[], Awaitable[None]]
 AT_ONCE = {"urgent": 2, "routine": 1}
 """Readings at once in one process: two urgent ones keep pixels and model busy side by side."""
 HANDLER_SLACK_S = 15.0
+CANARIES_WITHIN_S = 20.0
+"""How long a reader that starts waits for its models, so that the first studies find them proven."""
 
 
 def run_worker(settings: Settings, name: str, ready: Ready) -> NoReturn:
@@ -64,36 +69,43 @@ def run_worker(settings: Settings, name: str, ready: Ready) -> NoReturn:
 
 
 def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
-    """The reading lanes, until SIGTERM; takes readings once every model has answered its canary."""
+    """The reading lanes, until SIGTERM; a model that has not answered its canary is asked about no study."""
     policies, contracts = judgement(settings)
     models, served = LiveModels(model_store(settings)), LiveModels(model_store(settings), as_served=True)
     triton = addresses(settings).triton
-    asyncio.run(_sound(triton, answering_now(settings)))
+    unproven = asyncio.run(_unproven(triton, answering_now(settings)))
     outside, close = _outside(settings, name, policies.digest)
+    spans = outside.spans if isinstance(outside.spans, Telemetry) else None
     reports = Reports(policies.quality)
-    server = TritonServer(triton, served)
-    pixels = DicomPixels(outside.objects, children=sum(AT_ONCE.values()))
+    server = _Opened(TritonServer(triton, served), DicomPixels(outside.objects, children=sum(AT_ONCE.values())))
+    circuits = Circuits(partial(server.canary, served), unproven, Told(settings.home / FOLDER, name, spans).hear)
     way = RightOfWay(settings.home / "run" / "right-of-way", settings.yield_s)
-    preparing = Preparing(outside.objects, pixels, reports)
-    reader = Reader(outside.objects, preparing, server, models, time.monotonic, way.turn)
-    parts = _ReadingParts(reader, (pixels, server), way)
+    preparing, guarded = Preparing(outside.objects, server.pixels, reports), Guarded(server.triton, circuits)
+    reader = Reader(outside.objects, preparing, guarded, models, time.monotonic, way.turn)
 
     async def close_all() -> None:
-        await parts.close()
+        await circuits.close()
+        await server.close()
         await close()
 
-    spans = outside.spans if isinstance(outside.spans, Telemetry) else None
-    answering = Answering(parts, models, spans, reports, waits_s=settings.yield_s)
+    def begin() -> None:
+        circuits.begin()
+        ready()
+
+    waits = Waits(for_urgent_s=settings.yield_s, for_model_s=settings.give_up_s, circuits=circuits)
+    answering = Answering(_InTurn(reader, server, way), models, spans, reports, waits)
     longest = max([LONGEST_LIVE_S, *(c.limits.deadline_s for c in contracts)])  # one may be added while this runs
     run_reading_worker(
         ReadingWiring(
-            site=_site(settings, READING_GROUP, name, ready, close_all),
+            site=_site(settings, READING_GROUP, name, begin, close_all),
             outside=outside,
             lanes=tuple(_lane(lane, running) for lane, running in AT_ONCE.items()),
             read=answering.handle,
             deadline_s=longest + settings.yield_s + MARGIN_S + HANDLER_SLACK_S,
             tries=1,
             answers=ON_RECORD,
+            first_delay_s=settings.retry_s,
+            sooner=answering.sooner,
         )
     )
 
@@ -103,36 +115,68 @@ def _lane(lane: str, running: int) -> ReadingLane:
     return ReadingLane(name=READING[lane], topic=topic, retry_topic=RETRY[topic], running=running)
 
 
-async def _sound(triton: str, models: Mapping[str, ModelFolder]) -> None:
-    """Wait until every model answers its canary: a model that answers wrongly is asked about no study."""
+async def _unproven(triton: str, models: Mapping[str, ModelFolder]) -> dict[str, str]:
+    """Ask every model its canary for a while; those that have not answered rightly by then, and why."""
+    why = dict.fromkeys(models, f"no answer within {CANARIES_WITHIN_S:.0f} s of the reader's start")
     patience = Patience()
     async with TritonServer(triton, models) as server:
-        for model in models.values():
-            await patience.until_done(f"canary of {model.contract.name}", partial(server.ready, model.contract))
+
+        async def ask(name: str) -> None:
+            try:
+                await server.ready(models[name].contract)
+            except ModelServerAway as error:
+                why[name] = str(error)
+                raise
+
+        async def prove(name: str) -> None:
+            await patience.until_done(f"canary of {name}", partial(ask, name))
+            del why[name]
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CANARIES_WITHIN_S):
+                await asyncio.gather(*(prove(name) for name in models))
+    return why
 
 
-class _ReadingParts:
-    """Pixels and model server, opened in the worker's event loop by the first reading."""
+class _Opened:
+    """Pixels and model server, opened in the worker's event loop by who needs them first."""
 
-    def __init__(self, reader: Reader, opens: tuple[DicomPixels, TritonServer], way: RightOfWay) -> None:
-        self._reader, self._opens, self._way = reader, opens, way
+    def __init__(self, triton: TritonServer, pixels: DicomPixels) -> None:
+        self.triton, self.pixels = triton, pixels
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._open = False
 
-    async def read(self, request: ReadingRequested) -> ReadingAnswered | ReadingFailed:
-        """The reader's answer."""
+    async def open(self) -> None:
+        """Return when both can be used."""
         async with self._opening:
             if not self._open:
-                for part in self._opens:
+                for part in (self.pixels, self.triton):
                     await self._stack.enter_async_context(part)
                 self._open = True
-        async with self._way.reading(request):
-            return await self._reader.read(request)
+
+    async def canary(self, models: Mapping[str, ModelFolder], name: str) -> None:
+        """See streams.runtime.inference.circuits.Canary."""
+        contract = models[name].contract
+        await self.open()
+        await self.triton.ready(contract)
 
     async def close(self) -> None:
         """End the decoders and let go of shared memory."""
         await self._stack.aclose()
+
+
+class _InTurn:
+    """A reader whose urgent readings have the right of way."""
+
+    def __init__(self, reader: Reader, parts: _Opened, way: RightOfWay) -> None:
+        self._reader, self._parts, self._way = reader, parts, way
+
+    async def read(self, request: ReadingRequested) -> ReadingAnswered | ReadingFailed:
+        """The reader's answer."""
+        await self._parts.open()
+        async with self._way.reading(request):
+            return await self._reader.read(request)
 
 
 def _site(settings: Settings, group: str, name: str, ready: Ready, close: Close) -> Site:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
+from zlib import crc32
 
 from streams.errors import SetAside, Stop, TryAgain
 from streams.events.envelope import Headers, header, timestamp
@@ -15,21 +17,61 @@ from streams.ports import Message, Record
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-NOT_BEFORE, ATTEMPT = "wetread-not-before", "wetread-attempt"
+NOT_BEFORE, ATTEMPT, OWN = "wetread-not-before", "wetread-attempt", "wetread-own-tries"
+SINCE, WAITS_FOR = "wetread-put-off-since", "wetread-waits-for"
 OURS = "wetread-"
 """Prefix of the headers that are about an event's handling, not of the event."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 SAY_EVERY_S = 10.0
 LONGEST_REASON = 2_000
+FIRST_DELAY_S, LONGEST_DELAY_S = 5.0, 300.0
+LONGEST_FOR_OTHERS_S = 60.0
+"""Of an event that had tries in vain for another's sake: it is made soon after that one is well again."""
+HELD_S = 30.0
+"""How long one that waits for something holds its place before it goes behind the others on its topic."""
+_MOST = 10
+"""Doublings; beyond them the longest delay holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What an event that was put off has behind it.
+
+    Attributes:
+        tries: how often it was tried in vain.
+        own: how many of these count against it.
+        since: when it was put off first; None: never.
+        waits_for: what it waits for by name, beside its time; empty: for its time alone.
+    """
+
+    tries: int = 0
+    own: int = 0
+    since: datetime | None = None
+    waits_for: str = ""
+
+    def tried(self, *, own: bool = True) -> Past:
+        """After one more try in vain."""
+        return replace(self, tries=self.tries + 1, own=self.own + own, waits_for="")
+
+    def delay_s(self, first_s: float, event: str) -> float:
+        """Seconds until it is tried again: doubling with its tries.
+
+        Spread by a quarter to either side, by the event's id: two that broke each other's try do not meet again.
+        """
+        if self.waits_for:
+            return HELD_S
+        longest = LONGEST_DELAY_S if self.own == self.tries else LONGEST_FOR_OTHERS_S
+        spread = 0.75 + 0.5 * crc32(event.encode()) / 2**32
+        return min(first_s * 2.0 ** min(max(self.tries - 1, 0), _MOST), longest) * spread
 
 
 class PutOff(TryAgain):
     """Not now, and until then this is to be said; the same each time that this attempt is made."""
 
-    def __init__(self, reason: str, said: Sequence[Message]) -> None:
-        """reason: a sentence for a person."""
+    def __init__(self, reason: str, said: Sequence[Message], past: Past | None = None) -> None:
+        """reason: a sentence for a person. past: with what has happened now; None: one more try in vain."""
         super().__init__(reason)
-        self.said = tuple(said)
+        self.said, self.past = tuple(said), past
 
 
 def pauses() -> Iterator[float]:
@@ -102,27 +144,52 @@ def dead_letter(record: Record, reason: str, topic: str) -> Message:
     return Message(topic, record.key or b"", record.value or b"", original + about)
 
 
-def retry(record: Record, topic: str, not_before: datetime) -> Message:
-    """The event on its retry topic: the same bytes, not to be touched before that time."""
-    about: Headers = [
-        (NOT_BEFORE, timestamp(not_before).encode()),
-        (ATTEMPT, str(attempt_of(record.headers) + 1).encode()),
-    ]
-    original = [(name, value) for name, value in record.headers if name not in dict(about)]
-    return Message(topic, record.key or b"", record.value or b"", original + about)
+def retry(record: Record, topic: str, not_before: datetime, past: Past | None = None) -> Message:
+    """The event on its retry topic: the same bytes, not to be touched before that time.
+
+    past: what it has behind it by now; None: one more try in vain.
+    """
+    past = past or past_of(record.headers).tried()
+    told = {
+        NOT_BEFORE: timestamp(not_before),
+        ATTEMPT: str(past.tries),
+        OWN: str(past.own),
+        SINCE: timestamp(past.since) if past.since else "",
+        WAITS_FOR: past.waits_for,
+    }
+    original = [(name, value) for name, value in record.headers if name not in told]
+    return Message(topic, record.key or b"", record.value or b"", original + [(n, v.encode()) for n, v in told.items()])
+
+
+def past_of(headers: Headers) -> Past:
+    """What the event has behind it, by its headers; garbage counts as absent.
+
+    A build that knows one count only counted every try against the event.
+    """
+    tries = attempt_of(headers)
+    own = min(_count(headers, OWN), tries) if header(headers, OWN) else tries
+    return Past(tries=tries, own=own, since=_time(headers, SINCE), waits_for=header(headers, WAITS_FOR) or "")
 
 
 def attempt_of(headers: Headers) -> int:
     """How often the event has been tried before this time, by its header; garbage counts as never."""
-    text = header(headers, ATTEMPT) or "0"
-    longest = 6
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= longest else 0
+    return _count(headers, ATTEMPT)
 
 
 def wait_for(headers: Headers, now: datetime, longest: timedelta) -> timedelta:
     """How long the event is still to wait; nothing where its header is absent or garbage."""
+    not_before = _time(headers, NOT_BEFORE)
+    return min(max(not_before - now, timedelta(0)), longest) if not_before else timedelta(0)
+
+
+def _count(headers: Headers, name: str) -> int:
+    text, longest = header(headers, name) or "", 6
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= longest else 0
+
+
+def _time(headers: Headers, name: str) -> datetime | None:
     try:
-        not_before = datetime.fromisoformat(header(headers, NOT_BEFORE) or "")
-        return min(max(not_before - now, timedelta(0)), longest)
-    except (ValueError, TypeError):
-        return timedelta(0)
+        time = datetime.fromisoformat(header(headers, name) or "")
+    except ValueError:
+        return None
+    return time if time.tzinfo else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -16,7 +16,15 @@ from streams.faults.protections import Protection
 from streams.ports import Change, Message, Place, Record
 from streams.runtime.processing.applying import Outside
 from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row, kind_of
-from streams.runtime.processing.failures import PutOff, attempt_of, dead_letter, must_stop, reason_of, retry
+from streams.runtime.processing.failures import (
+    FIRST_DELAY_S,
+    PutOff,
+    dead_letter,
+    must_stop,
+    past_of,
+    reason_of,
+    retry,
+)
 from streams.runtime.processing.recollecting import REMEMBERED_FOR, Recollection, repeated
 
 log = logging.getLogger(__name__)
@@ -24,7 +32,6 @@ log = logging.getLogger(__name__)
 Handle = Callable[[Record], Awaitable[Sequence[Message]]]
 FORGET = "runtime.forget"
 """The timer by which an answer that nobody asks for any more is forgotten."""
-FIRST_DELAY_S, LONGEST_DELAY_S = 5.0, 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,7 @@ class Manner:
         deadline_s: how long one try may take; the sending is not counted.
         remembers: what it says is stored before it is sent, so that a redelivery sends the same bytes.
         hears: the event types of which dead letters are counted apart, where it hears more than one.
+        first_delay_s: how long an event waits on the retry topic the first time; then twice as long, and so on.
     """
 
     tries: int | None = None
@@ -44,6 +52,7 @@ class Manner:
     deadline_s: float | None = None
     remembers: bool = False
     hears: frozenset[str] = frozenset()
+    first_delay_s: float = FIRST_DELAY_S
 
 
 class Handling:
@@ -129,13 +138,13 @@ class Handling:
         return await self._outside.patience.until_done(self.name, lambda: recollection.of(record, event))
 
     async def _said_until_then(self, record: Record, error: TryAgain) -> Sequence[Message]:
-        """What people are told of a reading that is put off: remembered too, by the attempt."""
+        """What people are told of a reading that is put off: remembered too, by its own id."""
         said = error.said if isinstance(error, PutOff) else ()
         event = header(record.headers, "ce_id")
         if not said or not event or not self._remembers:
             return said
         messages = repeated(said, await self._recollected(record, event))
-        place, name = Place(self.name, record.partition), f"{event} put off {attempt_of(record.headers) + 1}"
+        place, name = Place(self.name, record.partition), f"{event} put off {header(said[0].headers, 'ce_id')}"
         return await self._outside.patience.until_done(self.name, lambda: self._remember(place, name, messages))
 
     async def _handled(self, record: Record) -> Sequence[Message]:
@@ -169,10 +178,14 @@ class Handling:
     def _put_off(self, record: Record, error: TryAgain) -> Message:
         if self._manner.retry_topic is None:
             raise error
-        attempt = attempt_of(record.headers)
-        delay = min(FIRST_DELAY_S * 2.0**attempt, LONGEST_DELAY_S)
-        log.warning("%s/%s/%s put off: %s", record.topic, record.partition, record.offset, error)
-        return retry(record, self._manner.retry_topic, _now() + timedelta(seconds=delay))
+        past = error.past if isinstance(error, PutOff) else None
+        past = past or past_of(record.headers).tried()
+        if not past.waits_for or past.since is None:  # what waits with others is not told of each time
+            log.warning("%s/%s/%s put off: %s", record.topic, record.partition, record.offset, error)
+        now = _now()
+        delay = past.delay_s(self._manner.first_delay_s, header(record.headers, "ce_id") or "")
+        past = replace(past, since=past.since or now)
+        return retry(record, self._manner.retry_topic, now + timedelta(seconds=delay), past)
 
     async def _set_aside(self, record: Record, error: Exception) -> None:
         reason, place = reason_of(error), Place(self.name, record.partition)

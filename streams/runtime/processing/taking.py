@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,12 +49,23 @@ def side_by_side(handling: Handling) -> Take:
     return take
 
 
-def waiting(handling: Handling, running: int) -> Take:
+Sooner = Callable[[Record], Awaitable[None]]
+"""Returns when an event on the retry topic need not wait for its time."""
+
+
+async def in_time(_record: Record) -> None:
+    """Nothing makes its time come sooner."""
+    await asyncio.get_running_loop().create_future()
+
+
+def waiting(handling: Handling, running: int, sooner: Sooner = in_time) -> Take:
     """Each waits for its time by itself; so many are handled at once."""
     gate = asyncio.Semaphore(running)
 
     async def work(record: Record) -> None:
-        await asyncio.sleep(wait_for(record.headers, datetime.now(UTC), LONGEST_WAIT).total_seconds())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_for(record.headers, datetime.now(UTC), LONGEST_WAIT).total_seconds()):
+                await sooner(record)
         async with gate:
             await handling.apply(record)
 

@@ -19,9 +19,10 @@ from streams.runtime.processing import taking, ticker
 from streams.runtime.processing.applying import Applier, Outside, Recall
 from streams.runtime.processing.dead_letters import DeadLetterCount
 from streams.runtime.processing.delivering import Delivery, Lane
+from streams.runtime.processing.failures import FIRST_DELAY_S
 from streams.runtime.processing.handling import Handle, Handling, Manner
 from streams.runtime.processing.recollecting import Answers, Recollection
-from streams.runtime.processing.taking import Take, record_of
+from streams.runtime.processing.taking import Sooner, Take, record_of
 from streams.runtime.processing.transport import DeliveryApp
 from streams.runtime.processing.window import Window
 from streams.stage import Agent
@@ -103,6 +104,8 @@ class ReadingWiring:
         deadline_s: how long one reading may take.
         tries: tries in a row before it is put off.
         answers: how answers are found on the record, where the state store has lost them; None: they are not sought.
+        first_delay_s: how long what is put off waits the first time.
+        sooner: returns when something that was put off need not wait for its time.
     """
 
     site: Site
@@ -112,6 +115,8 @@ class ReadingWiring:
     deadline_s: float
     tries: int = 2
     answers: Answers | None = None
+    first_delay_s: float = FIRST_DELAY_S
+    sooner: Sooner = taking.in_time
 
 
 def run_flow_worker(wiring: FlowWiring) -> NoReturn:
@@ -163,7 +168,13 @@ def build_reading(wiring: ReadingWiring) -> DeliveryApp:
     delivery.end = end
     before: Lane | None = None
     for lane in wiring.lanes:
-        manner = Manner(tries=wiring.tries, retry_topic=lane.retry_topic, deadline_s=wiring.deadline_s, remembers=True)
+        manner = Manner(
+            tries=wiring.tries,
+            retry_topic=lane.retry_topic,
+            deadline_s=wiring.deadline_s,
+            remembers=True,
+            first_delay_s=wiring.first_delay_s,
+        )
         handling = Handling(lane.name, wiring.read, wiring.outside, manner, dead, recollection)
         own = Lane(window=_window(app, lane.running, READ_HELD), settle_s=0.0, place=lane.name, take=handling.take)
         if before is not None:
@@ -171,7 +182,9 @@ def build_reading(wiring: ReadingWiring) -> DeliveryApp:
         again = Lane(window=_window(app, RETRIES_WAITING, RETRIES_WAITING), settle_s=0.0, counted_as=lane.name)
         delivery.lanes |= {lane.topic: own, lane.retry_topic: again}
         _listen(app, lane.name, lane.topic, own, taking.side_by_side(handling))
-        _listen(app, f"{lane.name}-retry", lane.retry_topic, again, taking.waiting(handling, lane.running))
+        _listen(
+            app, f"{lane.name}-retry", lane.retry_topic, again, taking.waiting(handling, lane.running, wiring.sooner)
+        )
         before = own
 
     async def fire(due: Sequence[DueTimer]) -> None:

@@ -10,9 +10,9 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from streams.adapters import telemetry
-from streams.adapters.telemetry import CounterName, HistogramName, Telemetry
+from streams.adapters.telemetry import CounterName, GaugeName, HistogramName, Telemetry
 
-NAMES = (*get_args(CounterName), *get_args(HistogramName))
+NAMES = (*get_args(CounterName), *get_args(HistogramName), *get_args(GaugeName))
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -57,6 +57,8 @@ def test_without_an_endpoint_nothing_is_sent() -> None:
         told.count(name, agent="intake")
     for name in get_args(HistogramName):
         told.observe(name, 0.1)
+    for name in get_args(GaugeName):
+        told.show(name, 1, model="m")
     told.close()
 
 
@@ -65,6 +67,7 @@ def test_names_are_of_one_form_and_unique() -> None:
     assert len(set(NAMES)) == len(NAMES)
     assert all(re.fullmatch(r"wetread_[a-z_]+_total", name) for name in get_args(CounterName))
     assert all(re.fullmatch(r"wetread_[a-z_]+_seconds", name) for name in get_args(HistogramName))
+    assert not any(name.endswith(("_total", "_seconds")) for name in get_args(GaugeName))
 
 
 def test_each_name_has_its_meaning_above_it() -> None:

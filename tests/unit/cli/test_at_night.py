@@ -6,7 +6,7 @@ import json
 import logging
 import re
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -16,11 +16,14 @@ from typer.testing import CliRunner
 
 from streams.adapters.memory_twins import MemoryLog
 from streams.cli import dlq, run, status, up, watch
+from streams.cli.tables import clock
 from streams.errors import Stop
 from streams.events import telling
 from streams.events.envelope import Envelope, to_kafka
 from streams.events.identifiers import named_id
 from streams.flow import DEADLETTERS
+from streams.runtime.inference.circuit import Circuit
+from streams.runtime.inference.told import FOLDER, Told, not_asked
 from tests.support.examples import TIME, example
 
 LATE = "no AI result yet"
@@ -124,6 +127,31 @@ def test_a_part_that_lives_and_does_not_answer_is_no_code_0(tmp_path, monkeypatc
     with pytest.raises(typer.Exit) as ended:
         status.status()
     assert ended.value.exit_code == 1
+
+
+def test_a_model_that_is_not_asked_is_no_code_0(tmp_path, monkeypatch, capsys):
+    """Which, by whom, since when and why; what a reader told that is gone is of the past."""
+    monkeypatch.setenv("WETREAD_HOME", str(tmp_path))
+    for reader in ("reader-1", "reader-2"):
+        Told(tmp_path / FOLDER, reader, clock=lambda: TIME).hear("ich_ct", Circuit(is_open=True, why="not loaded"))
+    parts = [
+        {"name": name, "state": "running", "since": TIME.isoformat(), "pid": pid, "restarts": 0}
+        for name, pid in (("reader-1", 7), ("reader-2", None))
+    ]
+    told = not_asked(tmp_path / FOLDER, status._readers(parts))
+    assert [(one.reader, one.model) for one in told] == [("reader-1", "ich_ct")]
+    found = {"parts": [p | {"address": "", "note": ""} for p in parts], "home": "", "lag": {}}
+    found["not_asked"] = [asdict(one) for one in told]
+
+    async def not_asking(_settings):
+        return found
+
+    monkeypatch.setattr(status, "_status", not_asking)
+    with pytest.raises(typer.Exit) as ended:
+        status.status()
+    assert ended.value.exit_code == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "not asked" in line]
+    assert all(word in line for word in ("ich_ct", "reader-1", "not loaded", clock(TIME)))
 
 
 def test_a_process_logs_when_and_where(tmp_path, monkeypatch, capsys):

@@ -55,6 +55,8 @@ def test_settings_are_taken(tmp_path: Path) -> None:
         ("WETREAD_WORKERS", "0"),
         ("WETREAD_WORKERS", "-1"),
         ("WETREAD_READERS", "65"),
+        ("WETREAD_RETRY_S", "0"),
+        ("WETREAD_GIVE_UP_S", "59"),
         ("WETREAD_AE_TITLE", "LONGER_THAN_SIXTEEN"),
         ("WETREAD_AE_TITLE", "BACK\\SLASH"),
         ("WETREAD_AE_TITLE", "   "),

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.errors import BrokerAway, EventUnreadable, StateLost, StateStoreAway
 from streams.events.envelope import header
 from streams.ports import Record
 from streams.runtime.processing.failures import (
+    HELD_S,
+    LONGEST_DELAY_S,
+    LONGEST_FOR_OTHERS_S,
+    Past,
     Patience,
     attempt_of,
     dead_letter,
     must_stop,
+    past_of,
     pauses,
     reason_of,
     retry,
@@ -108,6 +116,51 @@ def test_garbage_in_our_headers_costs_nothing(garbage):
     headers = [("wetread-not-before", garbage), ("wetread-attempt", garbage)]
     assert wait_for(headers, NOW, timedelta(minutes=1)) == timedelta(0)
     assert attempt_of(headers) == 0
+
+
+@given(
+    st.builds(
+        Past,
+        tries=st.integers(0, 999_999),
+        own=st.integers(0, 999_999),
+        since=st.none() | st.datetimes(timezones=st.just(UTC)),
+        waits_for=st.sampled_from(["", "ich_ct", "ich_ct.2.0"]),
+    )
+)
+def test_what_an_event_has_behind_it_travels_with_it(past):
+    """Its headers say it again; no more counts against it than was tried."""
+    headers = retry(record(), "t.retry", NOW, past).headers
+    assert past_of(headers) == replace(past, own=min(past.own, past.tries))
+    assert retry(record(headers=headers), "t.retry", NOW, past).headers == headers
+
+
+def test_what_another_build_put_off_counted_every_try():
+    """It knew one count."""
+    assert past_of([("wetread-attempt", b"4")]) == Past(tries=4, own=4)
+    assert past_of([]) == Past()
+
+
+def test_an_event_waits_longer_from_try_to_try():
+    """5 s, 10 s ... to five minutes; to one where another was at fault; a moment where it waits for something."""
+
+    def delays(past, tries):
+        return [past.__class__(tries=n, own=n - past.tries).delay_s(5.0, "x") for n in range(1, tries)]
+
+    own = delays(Past(), 12)
+    assert [round(delay / own[0], 6) for delay in own[:6]] == [1, 2, 4, 8, 16, 32]
+    assert max(own) <= LONGEST_DELAY_S * 1.25
+    assert max(delays(Past(tries=1), 999)) <= LONGEST_FOR_OTHERS_S * 1.25
+    assert Past(waits_for="m", tries=9).delay_s(5.0, "x") == HELD_S
+    assert Past(tries=999_999, own=999_999).delay_s(5.0, "x") <= LONGEST_DELAY_S * 1.25
+
+
+@given(st.uuids())
+def test_two_events_do_not_meet_again_and_again(name):
+    """Each has a pace of its own, within a quarter of the common one, the same each time."""
+    past = Past(tries=1, own=1)
+    assert 0.75 * 5.0 <= past.delay_s(5.0, str(name)) <= 1.25 * 5.0
+    assert past.delay_s(5.0, str(name)) == past.delay_s(5.0, str(name))
+    assert past.delay_s(5.0, str(name)) != past.delay_s(5.0, f"{name}'")
 
 
 def test_reasons():
