@@ -19,6 +19,7 @@ from faust.tables.recovery import Recovery, ServiceStopped
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
+from mode.threads import MethodQueue
 
 from streams.faults.points import Point
 from streams.faults.protections import Protection
@@ -36,6 +37,7 @@ PRIVATE_NAMES = {
         "_commit",
         "_filter_tps_with_pending_acks",
         "_filter_committable_offsets",
+        "_new_consumer_thread",
         "_should_commit",
         "commit",
         "perform_seek",
@@ -46,17 +48,23 @@ PRIVATE_NAMES = {
     ),
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": (
         "_consumer",
+        "_ensure_consumer",
+        "_method_queue",
         "_verify_aiokafka_event_path",
+        "method_queue",
         "seek_to_committed",
         "seek_wait",
     ),
     "faust.transport.drivers.aiokafka:Producer": ("_settings_extra",),
     "faust.transport.drivers.aiokafka:Transport": ("Consumer", "Producer"),
-    "aiokafka.consumer.group_coordinator:GroupCoordinator": ("check_errors",),
+    "aiokafka.consumer.group_coordinator:GroupCoordinator": ("check_errors", "fetch_committed_offsets"),
 }
 ASK_FOR_ERRORS_EVERY_S = 1.0
 END_WITHIN_S, CRASH_WITHIN_S = 12.0, 3.0
 """From being told to stop (under the 15 s that a supervisor gives), and from an error that ends the process."""
+CALLS_AT_ONCE = 6
+"""Into the consumer's thread. Faust has two: while partitions change a fetch holds one of them, and what is to be
+committed before they go waits behind whatever holds the other."""
 PLACE_WITHIN_S = 120.0
 """Longer than a broker is away for a new start; then this process is not well."""
 STANDS_STILL_S, SAY_EVERY_S = 900.0, 120.0
@@ -132,6 +140,38 @@ def _end() -> None:
     os._exit(1)
 
 
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Asks for all places in one request, not for one after the other: partitions wait for it."""
+
+    @property
+    def method_queue(self) -> MethodQueue:
+        """Faust's, with more hands."""
+        if self._method_queue is None:
+            self._method_queue = MethodQueue(CALLS_AT_ONCE, loop=self.thread_loop, beacon=self.beacon)
+        return self._method_queue
+
+    async def seek_to_committed(self) -> Mapping[TP, Any]:
+        """Go to the committed offsets; None: nothing was committed, so to the beginning.
+
+        aiokafka stays where it is then. Faust throws away what was fetched while the flow stands, and relies on being
+        taken back: the first events of a partition would never be seen again while it is ours.
+        """
+        found: Mapping[TP, int | None] = await self.call_thread(self._seek_to_committed)
+        return found
+
+    async def _seek_to_committed(self) -> dict[TP, int | None]:
+        consumer = self._ensure_consumer()
+        places = consumer.assignment()
+        known = await consumer._coordinator.fetch_committed_offsets(list(places))  # noqa: SLF001
+        offsets = {tp: known[tp].offset if tp in known and known[tp].offset >= 0 else None for tp in places}
+        for tp, offset in offsets.items():
+            if offset is not None:
+                consumer.seek(tp, offset)
+        if anew := [tp for tp, offset in offsets.items() if offset is None]:
+            await consumer.seek_to_beginning(*anew)
+        return offsets
+
+
 class Consumer(driver.Consumer):
     """Commits the window's low ends, settles before a revoke, starts where Redis is, and never goes deaf."""
 
@@ -140,6 +180,9 @@ class Consumer(driver.Consumer):
     """Of each partition: the offset that it waits for, since when, and when to say so."""
     _committed: Mapping[TP, int | None] | None = None
     """What was committed when partitions came; None: nothing yet."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Told of each partition now and then: whether it is fetched, and whether what it begins with comes to an end.
@@ -197,11 +240,10 @@ class Consumer(driver.Consumer):
         """Go to the committed offsets, or to where the state needs the record from."""
         committed = {TP(tp.topic, tp.partition): at for tp, at in (await self._thread.seek_to_committed()).items()}
         self._committed = committed
-        lower = {}
-        for tp, offset in committed.items():
-            start = await self.app.delivery.start(tp.topic, tp.partition, offset)
-            if start is not None and start != offset:
-                lower[tp] = start
+        start = self.app.delivery.start
+        starts = await asyncio.gather(*(start(tp.topic, tp.partition, offset) for tp, offset in committed.items()))
+        found = zip(committed.items(), starts, strict=True)
+        lower = {tp: start for (tp, offset), start in found if start is not None and start != offset}
         if lower:
             log.info("the state needs the record from: %s", {f"{t.topic}/{t.partition}": o for t, o in lower.items()})
             await self._thread.seek_wait({driver.ensure_aiokafka_TP(tp): at for tp, at in lower.items()})

@@ -7,6 +7,8 @@ import importlib
 from types import SimpleNamespace
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 from faust.tables.recovery import RebalanceAgain
 from faust.types import TP
 
@@ -183,6 +185,41 @@ async def test_starting_where_the_state_is(app, outside):
     assert await delivery.start(TOPIC, 3, None) is None
     assert await delivery.start("fb", 3, 50) is None
     assert await delivery.start("unknown", 0, 5) is None
+
+
+async def test_places_are_asked_for_all_at_once():
+    """One request, however many come; to the beginning where nothing is committed: Faust may have fetched in vain."""
+    asked, sought = [], {}
+    tps = [TopicPartition(TOPIC, number) for number in range(4)]
+
+    async def known(partitions):
+        asked.append(partitions)
+        return {tp: OffsetAndMetadata(offset, "") for tp, offset in zip(tps, (7, 0, -1), strict=False)}
+
+    async def begin(*partitions):
+        sought.update(dict.fromkeys(partitions, "the beginning"))
+
+    kafka = SimpleNamespace(
+        assignment=lambda: frozenset(tps),
+        _coordinator=SimpleNamespace(fetch_committed_offsets=known),
+        seek=sought.__setitem__,
+        seek_to_beginning=begin,
+    )
+    thread = SimpleNamespace(_ensure_consumer=lambda: kafka)
+    found = await transport.ConsumerThread._seek_to_committed(thread)
+    assert [found[tp] for tp in tps] == [7, 0, None, None]
+    assert [sought[tp] for tp in tps] == [7, 0, "the beginning", "the beginning"]
+    assert [set(partitions) for partitions in asked] == [set(tps)]
+
+
+async def test_a_commit_waits_behind_no_fetch(monkeypatch):
+    """Faust's consumer thread takes two calls at once; during a rebalance they may both wait for its end."""
+    thread = SimpleNamespace(_method_queue=None, thread_loop=asyncio.get_running_loop(), beacon=None)
+    assert transport.ConsumerThread.method_queue.fget(thread).num_workers == transport.CALLS_AT_ONCE > 2
+    monkeypatch.setattr(transport, "ConsumerThread", lambda consumer, **_: ("ours", consumer))
+    consumer = object.__new__(transport.Consumer)
+    consumer.loop = consumer.beacon = None
+    assert consumer._new_consumer_thread() == ("ours", consumer)
 
 
 async def test_a_state_built_anew_takes_back_no_commit(app, outside):
