@@ -183,7 +183,7 @@ def _steps(shape: Shape, code: int, uids: _Uids, chance: random.Random) -> tuple
             instance=uids.of("instance", number),
             series=uids.of("series"),
             number=number,
-            code=None if shape in ("no-model", "bad-file") else (first if number <= late_from else code),
+            code=None if shape == "no-model" or number == spoilt else (first if number <= late_from else code),
             batch=1 if number <= late_from else 2,
             spoilt=number == spoilt,
         )

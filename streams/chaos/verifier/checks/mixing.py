@@ -74,10 +74,10 @@ def _answers(history: History, sent: Sent) -> Iterator[Violation]:
     if not answers:
         return
     complete = history.complete(sent)
-    newest = max(event.revision for event in answers)
+    newest = max(event.revision for event in history.record.about(sent.study, "StudyAssembled", "ReadingAnswered"))
+    in_the_end = (max(sent.codes),) if sent.codes and sent.outcome == "analysed" else ()
     for event in answers:
-        whole = event.revision == newest and complete and sent.codes
-        codes = (max(sent.codes),) if whole else sent.codes
+        codes = in_the_end if event.revision == newest and complete else sent.codes
         logit = float(event.body["study_logit"])
         if not any(abs(logit - policy.logit(code)) <= TOLERANCE for code in codes):
             right = " or ".join(f"{policy.logit(code):.3f}" for code in sorted(set(codes))) or "no answer at all"

@@ -81,7 +81,7 @@ def _told(history: History, study: str, routed: Sequence[Event], places: Sequenc
     for event, following in zip(routed, [*routed[1:], None], strict=True):
         for choice in _live(event):
             name = (choice["model"], choice.get("read_in") or event.revision)
-            until = ends.get(name) or (following.at if following else None)
+            until = min((at for at in (ends.get(name), following.at if following else None) if at), default=None)
             yield from _in_time(history, event, until, places)
     last = routed[-1]
     found = {(e.body["model"], e.revision) for e in history.record.about(study, "FindingMade")}

@@ -74,3 +74,11 @@ def test_a_line_names_the_bytes_that_are_sent():
     assert len(set(twice)) == len(twice) - 1
     assert line["canaries"]
     assert all(canary.strip().encode() in content for canary in line["canaries"] for content in contents)
+
+
+def test_a_study_with_a_bad_image_can_be_read_without_it():
+    """Only the spoilt image has no code: a revision that came before it is read, and its answer is known."""
+    bad = next(one for one in MANY if "bad-file" in one.kinds)
+    images = [image for step in bad.steps for image in step.images]
+    assert [image.spoilt for image in images if image.code is None] == [True]
+    assert bad.expected.codes == ()

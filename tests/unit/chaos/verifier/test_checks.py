@@ -10,7 +10,8 @@ from streams.chaos.verifier.loading import load
 from streams.chaos.verifier.verdict import CHECKS, LAWS, violations
 from tests.support.bends import ALERTS, BENT, LATE, OUTCOMES, PLACES, PLAIN, READ, letter_of, poison
 from tests.support.histories import a_day
-from tests.support.history_rows import Rows
+from tests.support.history_rows import Rows, body
+from tests.support.studies import at
 
 day = cache(a_day)
 
@@ -54,3 +55,24 @@ def test_a_poison_event_that_was_set_aside_breaks_nothing(tmp_path):
     rows = day().bent()
     rows.topics["triage.deadletters"].append(letter_of(poison(rows)))
     assert broken(rows, tmp_path) == {}
+
+
+def test_nobody_needs_to_be_told_of_a_revision_that_was_replaced(tmp_path):
+    """Its answer comes whenever it comes: since a newer one stands in its place, nobody waits for it."""
+    rows = day().bent()
+    row = rows.find("triage.findings", "ReadingAnswered", LATE)
+    assert body(row)["revision"] == 1
+    row["timestamp"] = round(at(1500).timestamp() * 1000)
+    assert "waits" not in broken(rows, tmp_path)
+
+
+def test_a_study_that_is_bad_in_the_end_may_have_been_read_before(tmp_path):
+    """Without its bad image it has an answer; with it, any answer is another study's."""
+    rows = day().bent()
+    sent = next(study for study in rows.studies if study["study"] == LATE)
+    rows.drop("triage.findings", "ReadingAnswered", LATE, 1)
+    sent["expected"]["outcome"] = "rejected"
+    assert "mixing" not in broken(rows, tmp_path / "before")
+    rows = day().bent()
+    next(study for study in rows.studies if study["study"] == LATE)["expected"]["outcome"] = "rejected"
+    assert "mixing" in broken(rows, tmp_path / "in the end")
