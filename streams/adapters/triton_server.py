@@ -30,6 +30,15 @@ LOAD_S = 120.0
 CANARY_S = 60.0
 REPAIR_AGAIN_S = 10.0
 EXPECTED = "expected"
+UNLIMITED = 2**31 - 1
+CHANNEL = [
+    ("grpc.max_send_message_length", UNLIMITED),
+    ("grpc.max_receive_message_length", UNLIMITED),
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 5000),
+]
+"""A server that was away for long is found again within seconds: gRPC's own pauses grow to two minutes, and each call
+in between is told at once that the server is away, though it is back."""
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +63,7 @@ class TritonServer:
 
     async def __aenter__(self) -> Self:
         """Connect, lazily, and clean up what killed processes left."""
-        self._client = InferenceServerClient(self._address)
+        self._client = InferenceServerClient(self._address, channel_args=CHANNEL)
         self._regions = Regions(self._client)
         for name in sweep() if self._by_memory else ():
             with contextlib.suppress(InferenceServerException):

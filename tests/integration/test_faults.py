@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -14,6 +17,11 @@ import pytest
 
 from streams.adapters.kafka_lag import lag
 from streams.adapters.redis_state import connect
+from streams.events.envelope import from_kafka
+from streams.events.telling import PlaceChanged
+from streams.oversight.ledger import Ledger, StudyLine
+from streams.runtime.inference.answering import TRIES_MOST
+from streams.runtime.inference.circuit import OPENS_AFTER
 from streams.runtime.wiring import GROUPS, addresses
 from tests.support.small_heads import SLICES, slices, study, written
 from tests.support.verifying import broken_promises, contradictions, kept, ledger_of, listed, states
@@ -113,6 +121,62 @@ async def test_triton_is_killed(whole_stack: WholeStack):
     assert line.failures
     assert not any(failure.final for failure in line.failures)
     assert len(line.answers) == 1
+
+
+@asynccontextmanager
+async def held_down(stack: WholeStack, name: str) -> AsyncIterator[None]:
+    """A part is killed, and what is started in its place stopped before it listens, until the end."""
+    stack.kill(name)
+    before = pid = next(s for s in stack.stack.states if s.name == name).pid
+    end = time.monotonic() + PATIENCE_S
+    while pid in {before, None}:
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
+        pid = next(s for s in stack.stack.states if s.name == name).pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def test_triton_is_away_for_longer_than_all_tries(whole_stack: WholeStack):
+    """Its models are not asked, people are told so once and see it, no place moves; back, every study is read."""
+    heads = some_heads(whole_stack, "away", 3)
+    seven_tries = whole_stack.settings.retry_s * (2 ** (TRIES_MOST - 1) - 1)
+    async with whole_stack.following() as following:
+        async with held_down(whole_stack, "triton"):
+            _, delivery = await sent(whole_stack, [p for paths in heads.values() for p in paths])
+            await until(following, lambda ledger: untold(ledger, heads) == set(), "no AI result is shown")
+            shown = {uid: following.ledger.line(uid).place for uid in heads}
+            await asyncio.sleep(1.05 * seven_tries)  # the time itself is what is tried
+            assert {uid: following.ledger.line(uid).place for uid in heads} == shown
+            assert all(following.ledger.line(uid).outcome is None for uid in heads)
+            told = await asyncio.to_thread(whole_stack.asked, "status", code=1)
+            assert {(one["model"], one["reader"]) for one in told["not_asked"]} >= {("ich_ct", "reader-1")}
+        await ended(following, delivery)
+    await asyncio.to_thread(whole_stack.until_back, "triton")
+    for line in await all_analysed(whole_stack, list(heads)):
+        assert len(line.failures) <= OPENS_AFTER
+        assert not any(failure.final for failure in line.failures)
+        assert len(line.answers) == 1
+        assert await read_bys(whole_stack, line) == {shown[line.study].read_by, line.place.read_by}
+
+
+def untold(ledger: Ledger, studies: Iterable[str]) -> set[str]:
+    """Studies whose place does not say that there is no AI result."""
+    places = {uid: ledger.lines[uid].place for uid in studies if uid in ledger.lines}
+    return {
+        uid for uid in studies if not any(r.kind == "no-ai-result" for r in getattr(places.get(uid), "reasons", ()))
+    }
+
+
+async def read_bys(stack: WholeStack, line: StudyLine) -> set[datetime]:
+    """All times by which the study was ever to be read."""
+    async with stack.record() as log:
+        places = [from_kafka(r.value, r.headers).data async for r in log.read(["triage.worklist"], follow=False)]
+    return {place.read_by for place in places if isinstance(place, PlaceChanged) and place.study == line.study}
 
 
 async def test_a_models_process_is_killed(whole_stack: WholeStack):

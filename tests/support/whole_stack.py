@@ -124,6 +124,7 @@ def started(home: Path) -> WholeStack:
     models = shutil.copytree(load().models, home / "shipped")  # what is trained meanwhile does not change beneath us
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WETREAD_")}  # noqa: TID251
     environment = {**inherited, "WETREAD_HOME": str(home), "WETREAD_MODELS": str(models)}
+    environment["WETREAD_RETRY_S"] = "1"
     settings = load(environment)
     said: queue.Queue[str] = queue.Queue()
     running = services.start(settings, said.put)

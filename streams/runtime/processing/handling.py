@@ -178,9 +178,9 @@ class Handling:
     def _put_off(self, record: Record, error: TryAgain) -> Message:
         if self._manner.retry_topic is None:
             raise error
-        past = error.past if isinstance(error, PutOff) else None
-        past = past or past_of(record.headers).tried()
-        if not past.waits_for or past.since is None:  # what waits with others is not told of each time
+        before = past_of(record.headers)
+        past = (error.past if isinstance(error, PutOff) else None) or before.tried()
+        if past.tries > before.tries or before.since is None:  # what waits with others is told of once
             log.warning("%s/%s/%s put off: %s", record.topic, record.partition, record.offset, error)
         now = _now()
         delay = past.delay_s(self._manner.first_delay_s, header(record.headers, "ce_id") or "")
