@@ -14,8 +14,9 @@ from streams.events.envelope import Envelope
 from streams.findings.step import findings
 from streams.growth.step import growing
 from streams.oversight.orders import orders
-from streams.policy import Policies
+from streams.policy import RECORD_DAYS, Policies
 from streams.priority.step import priority
+from streams.retention.step import retention
 from streams.routing.step import routing
 from streams.stage import Agent
 
@@ -37,15 +38,21 @@ class Topic:
     inside: bool = False
     """True: the flow's own; outsiders may read it, but need not."""
     partitions: int = PARTITIONS
-    retention_days: int = 30
+    retention_days: int = RECORD_DAYS
 
 
 TOPICS: tuple[Topic, ...] = (
     Topic(
         name="imaging.instances",
         key="study",
-        carries=(imaging.InstancesStored, imaging.SeriesClosed, imaging.OrderMatched, imaging.TimerFired),
-        about="Images as they are stored, and what tells that a series is whole.",
+        carries=(
+            imaging.InstancesStored,
+            imaging.SeriesClosed,
+            imaging.OrderMatched,
+            imaging.TimerFired,
+            watching.StudyLetGo,
+        ),
+        about="Images as they are stored, what tells that a series is whole, and that a study is kept no longer.",
         inside=True,
     ),
     Topic(
@@ -163,7 +170,7 @@ def agents(policies: Policies, contracts: Sequence[Contract], earlier: Sequence[
             title="joins orders to studies by accession number",
             topic="imaging.orders",
             keyed_by="order",
-            stages=(orders(),),
+            stages=(orders(policies.retention),),
         ),
         Agent(
             name=INTAKE,
@@ -172,7 +179,7 @@ def agents(policies: Policies, contracts: Sequence[Contract], earlier: Sequence[
             keyed_by="study",
             stages=(
                 arrival(),
-                assembly(policies.assembly, policies.routing.unordered),
+                assembly(policies.assembly, policies.routing.unordered, policies.retention),
                 routing(policies.routing, models),
             ),
         ),
@@ -185,6 +192,7 @@ def agents(policies: Policies, contracts: Sequence[Contract], earlier: Sequence[
                 findings(policies.routing, models, policies.quality.withholds, earlier),
                 priority(policies.waiting),
                 delivery(policies.alerts, policies.waiting),
+                retention(policies.retention),
             ),
         ),
         _GROWTH,

@@ -10,6 +10,9 @@ from streams.events.imaging import Priority
 from streams.events.quality import Severity
 from streams.events.reading import Lane
 
+RECORD_DAYS = 30
+"""How long the record is kept, but for what says otherwise (streams.flow.Topic)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssemblyPolicy:
@@ -81,6 +84,43 @@ class QualityPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionPolicy:
+    """retention.toml: how long what has ended is kept; 0 is for ever, and what is open is kept in any case.
+
+    ended_days: images and state of a study after its end: read, each revision with its outcome, no alert standing.
+    remembered_days: after that, how many revisions it had and which alerts, so that late images get other names.
+    orders_days: an order after it was last placed or named.
+    sweep_hours: how often what has left is looked for in the object store.
+    shorter_than_record: that ended_days may be less than the record's own days is meant.
+    """
+
+    ended_days: float = 0
+    remembered_days: float = 0
+    orders_days: float = 0
+    sweep_hours: float = 24
+    shorter_than_record: bool = False
+
+    def leaves_at(self, ended_at: datetime) -> datetime | None:
+        """When a study that ended then leaves; None: never."""
+        return _after(ended_at, self.ended_days)
+
+    def forgotten_at(self, left_at: datetime) -> datetime | None:
+        """When nothing is known any more of a study that left then; None: never."""
+        return _after(left_at, self.remembered_days)
+
+    def order_leaves_at(self, named_at: datetime) -> datetime | None:
+        """When an order leaves that was last heard of then; None: never."""
+        return _after(named_at, self.orders_days)
+
+
+def _after(time: datetime, days: float) -> datetime | None:
+    return time + timedelta(days=days) if days else None
+
+
+FOR_EVER = RetentionPolicy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
     """All of them, with the digest that every event said under them carries."""
 
@@ -90,3 +130,4 @@ class Policies:
     alerts: AlertPolicy
     quality: QualityPolicy
     digest: str
+    retention: RetentionPolicy = FOR_EVER

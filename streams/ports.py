@@ -198,8 +198,8 @@ class StateStore(Protocol):
     async def count_listed(self, agent: str, partitions: int) -> int:
         """How many keys that view holds; its cost does not grow with them."""
 
-    async def forget(self, place: Place, key: str) -> None:
-        """Remove everything of a key (retention)."""
+    async def forget(self, timer: DueTimer) -> None:
+        """Remove everything of the timer's key, and the timer; nothing where it was set anew or cancelled meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

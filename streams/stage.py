@@ -11,6 +11,9 @@ from streams.events.identifiers import event_id
 
 Parts = Mapping[str, object]
 """A stage's state: names such as "study" or "instance:1.2.3" to frozen dataclasses."""
+LAST = "last"
+"""A timer of this name is no event: when it is due, all that is held of its key goes at once, the ids of the events
+that were applied included, unless it was cancelled or set anew."""
 ALL = None
 """A stage that needs ALL of its state, not some named parts."""
 
@@ -33,6 +36,8 @@ class Outcome:
         keeps: objects to be stored, by their digest, before the events go out.
         listing: a new place in the agent's view; None changes nothing.
         needs_all: the step wants to be asked again with the whole of its state.
+        leaves: all parts of the key go, those of the agent's other stages too, but for what outlives (Stage) and
+            what is in changes. The step has to be given all (Stage.needs).
     """
 
     changes: Parts = field(default_factory=dict)
@@ -41,6 +46,7 @@ class Outcome:
     keeps: tuple[bytes, ...] = ()
     listing: Listing | None = None
     needs_all: bool = False
+    leaves: bool = False
 
 
 NOTHING = Outcome()
@@ -61,6 +67,7 @@ class Stage:
         hears, says: event types.
         kinds: part kind (the name before ":") to its dataclass, for reading it back.
         needs: the parts that an event touches, so that no step grows with the study.
+        outlives: part kinds that stay when the key's state leaves.
     """
 
     name: str
@@ -69,6 +76,7 @@ class Stage:
     kinds: Mapping[str, type]
     step: Step
     needs: NeedsOf = all_parts
+    outlives: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +107,11 @@ class Agent:
             if stage.name == stage_name:
                 return stage.kinds[name.partition(":")[0]]
         raise KeyError(part)
+
+    def outlives(self, part: str) -> bool:
+        """Whether the part "stage.kind:..." stays when the key's state leaves."""
+        stage_name, _, name = part.partition(".")
+        return any(s.name == stage_name and name.partition(":")[0] in s.outlives for s in self.stages)
 
     def needs(self, event: object) -> tuple[str, ...] | None:
         """The parts that event touches in any of its stages; None: all."""
@@ -143,6 +156,8 @@ def decide(agent: Agent, parts: Parts, heard: Envelope, policy: str) -> Decision
             outcome = stage.step(_own({**parts, **changes}, stage.name), event, heard.time)
             if outcome.needs_all:
                 return Decision(changes={}, says=(), timers={}, keeps=(), listing=None, needs_all=True)
+            if outcome.leaves:
+                changes |= dict.fromkeys(name for name in {**parts, **changes} if not agent.outlives(name))
             changes |= {f"{stage.name}.{name}": part for name, part in outcome.changes.items()}
             timers |= {f"{stage.name}.{name}": due for name, due in outcome.timers.items()}
             keeps += outcome.keeps

@@ -204,11 +204,13 @@ class MemoryState:
         """How many keys that view holds."""
         return sum(len(self._at(Place(agent, p)).listing) for p in range(partitions))
 
-    async def forget(self, place: Place, key: str) -> None:
-        """Remove everything of a key but its timers, which its step cancels."""
-        held = self._at(place)
-        held.keys.pop(key, None)
-        held.listing.pop(key, None)
+    async def forget(self, timer: DueTimer) -> None:
+        """Remove everything of the timer's key, unless it was set anew or cancelled."""
+        held = self._at(timer.place)
+        if held.timers.get((timer.name, timer.key)) == timer.due:
+            del held.timers[timer.name, timer.key]
+            held.keys.pop(timer.key, None)
+            held.listing.pop(timer.key, None)
 
     def _at(self, place: Place) -> _Held:
         if self.away:

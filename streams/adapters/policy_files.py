@@ -11,22 +11,40 @@ from streams.adapters.contract_files import ModelFolder
 from streams.adapters.strict_toml import TomlFile, meant
 from streams.events.imaging import Priority
 from streams.events.quality import QUALITY_CODES
-from streams.policy import AlertPolicy, AssemblyPolicy, Policies, QualityPolicy, RoutingPolicy, WaitingPolicy
+from streams.policy import (
+    FOR_EVER,
+    RECORD_DAYS,
+    AlertPolicy,
+    AssemblyPolicy,
+    Policies,
+    QualityPolicy,
+    RetentionPolicy,
+    RoutingPolicy,
+    WaitingPolicy,
+)
 
 PRIORITIES: tuple[str, ...] = get_args(Priority)
 """The most urgent first."""
 ROLES = ("live", "shadow", "off")
+LONGEST_DAYS = 100_000
+"""What is longer is written 0: for ever."""
 
 
 def read_policies(folder: Path, models: Mapping[str, ModelFolder]) -> Policies:
     """The policies of a folder of TOML files.
 
-    The digest is over these files and over the models: whatever may change a decision changes it.
+    The digest is over these files and over the models: whatever may change a decision changes it. Where there is no
+    retention.toml, everything is kept for ever.
 
     Raises:
         PolicyInvalid: names file, line and key.
     """
     files = {name: TomlFile(folder / f"{name}.toml", f"{name}.toml") for name in _NAMES}
+    retention = FOR_EVER
+    if (folder / "retention.toml").exists():
+        files["retention"] = TomlFile(folder / "retention.toml", "retention.toml")
+        retention = files["retention"].read(RetentionPolicy)
+        _check_retention(files["retention"], retention)
     routing = files["routing"].read(RoutingPolicy)
     waiting = files["waiting"].read(WaitingPolicy)
     assembly = files["assembly"].read(AssemblyPolicy)
@@ -45,7 +63,13 @@ def read_policies(folder: Path, models: Mapping[str, ModelFolder]) -> Policies:
     for name in sorted(models):
         sha.update(f"{name}:{models[name].digest}\n".encode())
     return Policies(
-        assembly=assembly, routing=routing, waiting=waiting, alerts=alerts, quality=quality, digest=sha.hexdigest()
+        assembly=assembly,
+        routing=routing,
+        waiting=waiting,
+        alerts=alerts,
+        quality=quality,
+        retention=retention,
+        digest=sha.hexdigest(),
     )
 
 
@@ -103,6 +127,21 @@ def _check_findings(file: TomlFile, key: str, told: Iterable[str], found: Sequen
         if found and name not in found:
             known = ", ".join(found)
             file.fault((key, name), f"{key} names '{name}', a finding that no model here makes; known are {known}")
+
+
+def _check_retention(file: TomlFile, policy: RetentionPolicy) -> None:
+    for key in ("ended_days", "remembered_days", "orders_days"):
+        days = getattr(policy, key)
+        if not 0 <= days < LONGEST_DAYS:
+            file.fault((key,), f"{key} takes days, or 0: for ever")
+        if 0 < days < RECORD_DAYS and not policy.shorter_than_record:
+            file.fault(
+                (key,),
+                f"{key} takes at least the {RECORD_DAYS} days that the record is kept, so that what it tells of can "
+                "be looked at, or 0: for ever; if less is meant, say so: shorter_than_record = true",
+            )
+    if not 0 < policy.sweep_hours < LONGEST_DAYS:
+        file.fault(("sweep_hours",), "sweep_hours takes more than 0 hours")
 
 
 def _check_quality(file: TomlFile, policy: QualityPolicy) -> None:

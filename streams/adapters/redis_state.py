@@ -31,6 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCRIPTS = Path(__file__).with_name("scripts")
 COMMIT = (_SCRIPTS / "commit.lua").read_text("ascii")
 SETTLE = (_SCRIPTS / "settle.lua").read_text("ascii")
+FORGET = (_SCRIPTS / "forget.lua").read_text("ascii")
 _WRITTEN, _LOST = 1, -1
 
 
@@ -159,14 +160,13 @@ class RedisState:
                 pipe.zcard(self._key(Place(agent, partition), "listing"))
             return sum(await pipe.execute())
 
-    async def forget(self, place: Place, key: str) -> None:
-        """Remove everything of a key but its timers, which its step cancels."""
-        self._recent.drop(place, key)
+    async def forget(self, timer: DueTimer) -> None:
+        """Remove everything of the timer's key, unless it was set anew or cancelled: whoever writes does that too."""
+        keys = [self._key(timer.place, name) for name in ("timers", f"state:{timer.key}", f"applied:{timer.key}")]
+        keys.append(self._key(timer.place, "listing"))
+        self._recent.drop(timer.place, timer.key)
         with _answering():
-            pipe = self._redis.pipeline(transaction=True)
-            pipe.delete(self._key(place, f"state:{key}"), self._key(place, f"applied:{key}"))
-            pipe.zrem(self._key(place, "listing"), key)
-            await pipe.execute()
+            await self._turns.run(FORGET, keys, _member(timer.name, timer.key), _micros(timer.due), timer.key)
 
     def _key(self, place: Place, name: str) -> str:
         return f"{self._prefix}{{{place.agent}:{place.partition}}}:{name}"

@@ -18,6 +18,7 @@ class StudySoFar:
         series: UIDs of the series that have instances.
         held: instances that stand as parts.
         last_at: event time of the last instance that was new.
+        released: the newest revision of which it was said that it is kept no longer, while something was open.
     """
 
     facts: StudyFacts | None = None
@@ -27,6 +28,7 @@ class StudySoFar:
     held: int = 0
     first_stored_at: datetime | None = None
     last_at: datetime | None = None
+    released: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

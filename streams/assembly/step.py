@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from streams.assembly.facts import merged_study
+from streams.assembly.leaving import has_left, is_at_rest, what_stays
 from streams.assembly.revision import revise
 from streams.assembly.state import HeldInstance, SeriesSoFar, StudySoFar
 from streams.assembly.taking import grown, let_go, take
@@ -21,21 +22,22 @@ from streams.events.imaging import (
     TimerFired,
     WholeBy,
 )
-from streams.policy import AssemblyPolicy
-from streams.stage import ALL, NOTHING, Outcome, Parts, Stage
+from streams.events.watching import StudyLetGo
+from streams.policy import FOR_EVER, AssemblyPolicy, RetentionPolicy
+from streams.stage import ALL, LAST, NOTHING, Outcome, Parts, Stage
 
 NAME, STUDY, SERIES, INSTANCE = "assembly", "study", "series", "instance"
-QUIET, FORGET = "quiet", "forget"
+QUIET, FORGET, LEAVE = "quiet", "forget", "leave"
 MOST_URGENT: tuple[Priority, ...] = ("stat", "urgent", "routine")
 ORDERS_MOST = 8
 
 
-def assembly(policy: AssemblyPolicy, unordered: Priority) -> Stage:
+def assembly(policy: AssemblyPolicy, unordered: Priority, retention: RetentionPolicy = FOR_EVER) -> Stage:
     """The stage. A step reads and writes the parts that its event names; one that makes a revision reads all."""
-    handler = _Assembly(policy, unordered)
+    handler = _Assembly(policy, unordered, retention)
     return Stage(
         name=NAME,
-        hears=(InstancesStored, SeriesClosed, TimerFired, OrderMatched),
+        hears=(InstancesStored, SeriesClosed, TimerFired, OrderMatched, StudyLetGo),
         says=(InstanceConflicted, StudyAssembled, PriorityChanged),
         kinds={STUDY: StudySoFar, SERIES: SeriesSoFar, INSTANCE: HeldInstance},
         step=handler.step,
@@ -50,6 +52,8 @@ def _needs(event: object) -> tuple[str, ...] | None:
         return (STUDY, *(f"{SERIES}:{uid}" for uid in event.counts))
     if isinstance(event, OrderMatched):
         return (STUDY,)
+    if isinstance(event, StudyLetGo):
+        return ALL
     if isinstance(event, TimerFired) and event.stage == NAME:
         kind, _, uid = event.name.partition(":")
         return (STUDY, f"{SERIES}:{uid}") if kind == QUIET else ALL
@@ -87,8 +91,8 @@ class _Draft:
 
 
 class _Assembly:
-    def __init__(self, policy: AssemblyPolicy, unordered: Priority) -> None:
-        self._policy, self._unordered = policy, unordered
+    def __init__(self, policy: AssemblyPolicy, unordered: Priority, retention: RetentionPolicy) -> None:
+        self._policy, self._unordered, self._retention = policy, unordered, retention
 
     def step(self, parts: Parts, event: object, now: datetime) -> Outcome:
         """See streams.stage.Stage.step."""
@@ -99,6 +103,8 @@ class _Assembly:
         )
         if isinstance(event, OrderMatched):
             return self._ordered(draft, event)
+        if isinstance(event, StudyLetGo):
+            return self._let_go(draft, event.revision, now)
         if isinstance(event, InstancesStored):
             told = self._stored(draft, parts, event, now)
         elif isinstance(event, SeriesClosed):
@@ -109,6 +115,8 @@ class _Assembly:
                 return NOTHING
             if event.name == FORGET:
                 return self._forgotten(draft, parts, now)
+            if event.name == LEAVE:
+                return self._let_go(draft, draft.study.released, now)
             told = self._quiet(draft, event, now)
         return self._decided(draft, parts, told=told)
 
@@ -167,6 +175,8 @@ class _Assembly:
             )
             draft.timers[f"{QUIET}:{uid}"] = quiet_due(series, self._policy)
             draft.timers[FORGET] = self._forget_due(draft.study)
+            if has_left(study):
+                draft.timers[LAST] = None
         return draft.whole(uid, "count-reached" if count_reached(series) else by)
 
     def _closed(self, draft: _Draft, event: SeriesClosed, now: datetime) -> bool:
@@ -211,3 +221,17 @@ class _Assembly:
             draft.set_series(uid, let_go(draft.series[uid]))
         draft.set_study(replace(draft.study, held=draft.study.held - len(names)))
         return Outcome(changes=draft.changes | dict.fromkeys(names))
+
+    def _let_go(self, draft: _Draft, revision: int, now: datetime) -> Outcome:
+        """Let all of it go, if this is its newest revision; while something is open, ask again when that is over.
+
+        A newer revision is told of by who lets studies go, once that one has ended too.
+        """
+        study = draft.study
+        if study.facts is None or revision < max(study.revision, 1):
+            return NOTHING
+        if is_at_rest(draft.series):
+            stays, last = what_stays(study, revision), self._retention.forgotten_at(now)
+            return Outcome(leaves=True, changes={STUDY: stays}, timers={FORGET: None, LEAVE: None, LAST: last})
+        draft.set_study(replace(study, released=revision))
+        return Outcome(changes=draft.changes, timers={LEAVE: now + timedelta(seconds=self._policy.longest_s)})

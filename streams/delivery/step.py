@@ -40,6 +40,7 @@ def delivery(alerts: AlertPolicy, waits: WaitingPolicy) -> Stage:
         kinds={STUDY: Known, REVISION: Open, READING: Ended, ALERT: Standing},
         step=handler.step,
         needs=all_parts,
+        outlives=frozenset({ALERT}),
     )
 
 

@@ -46,6 +46,7 @@ EVENT_TYPES: tuple[type, ...] = (
     watching.ReportSigned,
     watching.PriorityOverridden,
     watching.StudyClosed,
+    watching.StudyLetGo,
 )
 
 

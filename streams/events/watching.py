@@ -48,3 +48,15 @@ class StudyClosed:
     models: tuple[str, ...]
     alerts: tuple[str, ...]
     last_stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyLetGo:
+    """The study had ended, and is kept no longer (RetentionPolicy): its state goes, then its objects.
+
+    revision: the newest that it had. What comes of it from then on begins the next one.
+    """
+
+    study: str
+    revision: int
+    ended_at: datetime

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from streams.events.imaging import AccessionSeen, OrderMatched, OrderPlaced, Priority
-from streams.stage import ALL, NOTHING, Outcome, Parts, Stage
+from streams.policy import FOR_EVER, RetentionPolicy
+from streams.stage import ALL, LAST, Outcome, Parts, Stage
 
 ORDER, STUDY = "order", "study"
 
@@ -27,14 +28,23 @@ class Naming:
     said: Priority | None = None
 
 
-def orders() -> Stage:
-    """The stage, keyed by order; one part per study, so that an accession number used often costs no more."""
+def orders(retention: RetentionPolicy = FOR_EVER) -> Stage:
+    """The stage, keyed by order; one part per study, so that an accession number used often costs no more.
+
+    Nothing tells that an order is done, so it leaves when it has not been heard of for long.
+    """
+
+    def step(parts: Parts, event: object, now: datetime) -> Outcome:
+        leaves = retention.order_leaves_at(now)
+        outcome = _step(parts, event)
+        return replace(outcome, timers={LAST: leaves}) if leaves else outcome
+
     return Stage(
         name="orders",
         hears=(OrderPlaced, AccessionSeen),
         says=(OrderMatched,),
         kinds={ORDER: Placed, STUDY: Naming},
-        step=_step,
+        step=step,
         needs=_needs,
     )
 
@@ -43,20 +53,18 @@ def _needs(event: object) -> tuple[str, ...] | None:
     return (ORDER, f"{STUDY}:{event.study}") if isinstance(event, AccessionSeen) else ALL
 
 
-def _step(parts: Parts, event: object, _now: datetime) -> Outcome:
+def _step(parts: Parts, event: object) -> Outcome:
     if isinstance(event, OrderPlaced):
         placed = Placed(order=event.order, priority=event.priority)
         naming = [part for _name, part in sorted(parts.items()) if isinstance(part, Naming)]
         changes: dict[str, object] = {} if parts.get(ORDER) == placed else {ORDER: placed}
         return _tell(placed, naming, changes)
     assert isinstance(event, AccessionSeen)
-    name = f"{STUDY}:{event.study}"
-    if name in parts:
-        return NOTHING
     known, study = parts.get(ORDER), Naming(study=event.study)
     if isinstance(known, Placed):
         return _tell(known, [study], {})
-    return Outcome(changes={name: study})
+    name = f"{STUDY}:{event.study}"
+    return Outcome(changes={} if name in parts else {name: study})
 
 
 def _tell(placed: Placed, naming: list[Naming], changes: dict[str, object]) -> Outcome:

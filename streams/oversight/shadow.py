@@ -15,7 +15,7 @@ from datetime import datetime
 from streams.events import imaging, reading
 from streams.events.envelope import Envelope, timestamp
 from streams.events.identifiers import EventId, named_id
-from streams.stage import Agent, decide
+from streams.stage import LAST, Agent, decide
 
 Address = Callable[[Envelope, str], tuple[tuple[str, Envelope], ...]]
 RulesOf = Callable[[str, EventId], tuple[Agent, str] | None]
@@ -113,6 +113,9 @@ class _AgentShadow:
             if identity not in recorded:
                 del self.timers[key, name]
                 stage, _, own = name.partition(".")
+                if own == LAST:
+                    self.parts.pop(key, None)
+                    continue
                 event = imaging.TimerFired(key=key, stage=stage, name=own)
                 fired.append(Envelope(id=identity, time=due, key=key, data=event))
         return fired

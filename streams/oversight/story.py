@@ -157,4 +157,5 @@ _TELL: dict[type, Callable[..., str]] = {
     watching.ReportSigned: lambda e: f"read by {e.by}",
     watching.PriorityOverridden: lambda e: f"{e.by} says {e.priority}",
     watching.StudyClosed: lambda e: f"revision {e.revision} ends: {e.outcome}, {e.reason}",
+    watching.StudyLetGo: lambda e: f"kept no longer: it ended {e.ended_at:%Y-%m-%d} with revision {e.revision}",
 }

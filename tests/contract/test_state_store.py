@@ -152,14 +152,28 @@ async def test_the_listing_over_all_partitions(store):
 
 async def test_forgetting_a_key(store):
     """Everything of it goes, and the place's marks and other keys stay."""
-    await store.commit(PLACE, "k", change(parts={"a": b"1"}, listing=Listing(read_by=NOON), mark=3))
-    await store.commit(PLACE, "l", change(0, "e2", parts={"a": b"2"}, mark=4))
-    await store.forget(PLACE, "k")
+    listed = Listing(read_by=NOON)
+    await store.commit(PLACE, "k", change(parts={"a": b"1"}, listing=listed, timers={"s.last": NOON}, mark=3))
+    await store.commit(PLACE, "l", change(0, "e2", parts={"a": b"2"}, timers={"s.last": NOON}, mark=4))
+    await store.forget(DueTimer(place=PLACE, key="k", name="s.last", due=NOON))
     gone = await store.load(PLACE, "k", "e1", None)
     assert (gone.version, dict(gone.parts), gone.applied) == (0, {}, False)
     assert await store.listed("intake", 8, 10) == []
+    assert [timer.key for timer in await store.due([PLACE], NOON, 10)] == ["l"]
     assert dict((await store.load(PLACE, "l", "e", None)).parts) == {"a": b"2"}
     assert await store.commit(PLACE, "l", change(1, "e3", mark=5, known_mark=4))
+
+
+@pytest.mark.parametrize("meanwhile", [None, NOON + timedelta(days=1)])
+async def test_a_key_that_came_back_is_not_forgotten(store, meanwhile):
+    """Its timer was cancelled or set anew after somebody saw that it is due: whoever writes a key keeps it."""
+    await store.commit(PLACE, "k", change(parts={"a": b"1"}, timers={"s.last": NOON}))
+    (due,) = await store.due([PLACE], NOON, 10)
+    await store.commit(PLACE, "k", change(1, "e2", parts={"a": b"2"}, timers={"s.last": meanwhile}))
+    await store.forget(due)
+    loaded = await store.load(PLACE, "k", "e1", None)
+    assert (dict(loaded.parts), loaded.applied) == ({"a": b"2"}, True)
+    assert len(await store.due([PLACE], NOON + timedelta(days=2), 10)) == (meanwhile is not None)
 
 
 @pytest.mark.parametrize("key", ["1.2", "}{", "ключ", " ", "a\x1fb", "x" * 500])
@@ -182,7 +196,7 @@ async def test_a_store_that_is_away_says_so():
             store.due([PLACE], NOON, 1),
             store.listed("intake", 1, 1),
             store.count_listed("intake", 1),
-            store.forget(PLACE, "k"),
+            store.forget(DueTimer(place=PLACE, key="k", name="s.last", due=NOON)),
         ):
             with pytest.raises(StateStoreAway):
                 await call

@@ -220,5 +220,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     "AlertClosed": ("StudyOpened", "ReportSigned"),
     "GrowthMeasured": ("LesionsMeasured",),
+    # its days are over
+    "StudyLetGo": ("TimerFired",),
     "StudyClosed": (*_ROUTED, "ReadingAnswered", "ReadingFailed"),
 }

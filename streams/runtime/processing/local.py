@@ -17,7 +17,7 @@ from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingReques
 from streams.events.watching import PriorityOverridden, ReportSigned, StudyOpened
 from streams.flow import FEEDBACK, READING, addressed, agents
 from streams.policy import Policies
-from streams.stage import Agent, Decision, Listing, decide
+from streams.stage import LAST, Agent, Decision, Listing, decide
 
 Read = Callable[[ReadingRequested], ReadingAnswered | ReadingFailed]
 Queue = tuple[str, str]
@@ -85,6 +85,9 @@ class LocalFlow:
             time, (agent, key, timer) = due[0]
             del self._timers[agent, key, timer]
             stage, _, name = timer.partition(".")
+            if name == LAST:
+                self._forget((agent, key))
+                continue
             identity = named_id("timer", agent, key, timer, timestamp(time))
             event = TimerFired(key=key, stage=stage, name=name)
             self._send(Envelope(id=identity, time=time, key=key, data=event), agent)
@@ -146,6 +149,10 @@ class LocalFlow:
         self.objects |= {digest_of(content): content for content in decision.keeps}
         if decision.listing:
             self._list(*place, decision.listing)
+
+    def _forget(self, place: Queue) -> None:
+        self._parts.pop(place, None)
+        self.listed[place[0]].pop(place[1], None)
 
     def _list(self, agent: str, key: str, listing: Listing) -> None:
         if listing.read_by is None:

@@ -16,6 +16,7 @@ from streams.faults.points import Point
 from streams.faults.protections import Protection
 from streams.ports import DueTimer, Message, Place
 from streams.runtime.processing.applying import Outside
+from streams.stage import LAST
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +83,20 @@ def fired(timer: DueTimer, outside: Outside) -> list[Message]:
 
 
 async def say(due: Sequence[DueTimer], outside: Outside) -> None:
-    """Send timers as events to their agents' own topics."""
-    await outside.log.send([message for timer in due for message in fired(timer, outside)])
+    """Send timers as events to their agents' own topics; a last one is none, and takes its key's state with it."""
+    told = [timer for timer in due if not is_last(timer)]
+    await outside.log.send([message for timer in told for message in fired(timer, outside)])
     if outside.spans is not None:
-        outside.spans.count("wetread_timers_fired_total", len(due))
+        outside.spans.count("wetread_timers_fired_total", len(told))
+    await forget([timer for timer in due if is_last(timer)], outside)
+
+
+def is_last(timer: DueTimer) -> bool:
+    """Whether it is no event but the end of its key (streams.stage.LAST)."""
+    return timer.name.partition(".")[2] == LAST
 
 
 async def forget(due: Sequence[DueTimer], outside: Outside) -> None:
     """Remove what was remembered long enough."""
     for timer in due:
-        await outside.state.forget(timer.place, timer.key)
+        await outside.state.forget(timer)

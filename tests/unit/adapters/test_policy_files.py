@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from streams.adapters.policy_files import read_policies
 from streams.errors import PolicyInvalid
+from streams.policy import FOR_EVER
 
 SHIPPED = Path(__file__).parents[3] / "deploy" / "policies"
 
@@ -181,3 +183,40 @@ def test_overrides_of_a_known_model(folder: Path, model):
     edit(folder, "routing.toml", 'm = "shadow"', 'm = "shaddow"')
     with pytest.raises(PolicyInvalid, match="did you mean 'shadow'"):
         read_policies(folder, {"m": model})
+
+
+def test_without_a_retention_file_all_is_kept_for_ever(folder):
+    """As with 0, and with a key that is left out; the digest tells the difference."""
+    shipped = read_policies(folder, {})
+    assert (shipped.retention.ended_days, shipped.retention.remembered_days) == (30, 60)
+    (folder / "retention.toml").unlink()
+    without = read_policies(folder, {})
+    assert without.retention == FOR_EVER
+    assert without.digest != shipped.digest
+    (folder / "retention.toml").write_text("ended_days = 0\n")
+    assert read_policies(folder, {}).retention == FOR_EVER
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("ended_days = 30", "ended_days = 7", "retention.toml line 6: ended_days takes at least the 30 days that"),
+        ("remembered_days = 60", "remembered_days = 2", "remembered_days takes at least the 30 days that the record"),
+        ("ended_days = 30", "ended_days = -1", "ended_days takes days, or 0: for ever"),
+        ("orders_days = 400", "orders_days = inf", "orders_days takes days, or 0: for ever"),
+        ("orders_days = 400", "orders_days = nan", "orders_days takes days, or 0: for ever"),
+        ("sweep_hours = 24", "sweep_hours = 0", "sweep_hours takes more than 0 hours"),
+        ("ended_days = 30", "end_days = 30", "key 'end_days' is not known; did you mean 'ended_days'?"),
+    ],
+)
+def test_a_retention_that_cannot_be_meant_is_told(folder, old, new, told):
+    """Shorter than the record is, unless it is said that it is meant."""
+    edit(folder, "retention.toml", old, new)
+    with pytest.raises(PolicyInvalid, match=re.escape(told)):
+        read_policies(folder, {})
+
+
+def test_shorter_than_the_record_can_be_meant(folder):
+    """By saying so."""
+    edit(folder, "retention.toml", "ended_days = 30", "ended_days = 0.5\nshorter_than_record = true")
+    assert read_policies(folder, {}).retention.ended_days == 0.5

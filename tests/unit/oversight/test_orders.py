@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from streams.events.imaging import AccessionSeen, OrderMatched, OrderPlaced
 from streams.oversight.orders import orders
+from streams.policy import RetentionPolicy
+from streams.stage import LAST
 from tests.support.stepping import Stepped
 
 
@@ -64,3 +66,22 @@ def test_the_last_word_is_the_last_order(events):
         stage.hear(event)
     last = [e for e in events if isinstance(e, OrderPlaced)][-1].priority
     assert {study: [m.priority for m in stage.said if m.study == study][-1] for study in "12"} == {"1": last, "2": last}
+
+
+def test_a_study_that_names_its_order_again_hears_it_again(stage):
+    """It was let go, and came back: its class is that of its order."""
+    stage.hear(placed("stat"))
+    assert stage.hear(seen("1")) == (matched("1", "stat"),)
+    assert stage.hear(seen("1")) == (matched("1", "stat"),)
+
+
+def test_an_order_leaves_when_it_has_not_been_heard_of_for_long():
+    """Nothing else tells that it is done; without such a policy it stays."""
+    stage = Stepped(orders(RetentionPolicy(orders_days=400)))
+    stage.hear(placed("stat"))
+    assert stage.due(LAST) == 400 * 86_400
+    stage.hear(seen("1"), 86_400)
+    assert stage.due(LAST) == 401 * 86_400
+    plain = Stepped(orders())
+    plain.hear(placed("stat"))
+    assert plain.timers == {}

@@ -11,9 +11,10 @@ from streams.adapters.memory_twins import MemoryLog, MemoryState
 from streams.errors import BrokerAway, StateLost
 from streams.events.envelope import from_kafka
 from streams.events.imaging import TimerFired
-from streams.ports import Place
+from streams.ports import Change, Place
 from streams.runtime.processing import ticker
 from streams.runtime.processing.applying import Applier, Outside
+from streams.stage import LAST
 from tests.support.toy import DEAD, START, TOPIC, addressed, opened, toy_agent
 
 
@@ -104,3 +105,27 @@ async def test_a_flush_while_idle_is_noticed():
     s.state.flush()
     with pytest.raises(StateLost):
         await s.ticker.check()
+
+
+async def test_a_last_timer_takes_its_key_with_it():
+    """It is no event; one that was cancelled after it came due takes nothing."""
+    s = Scene()
+    for key, event in (("1.2", "a"), ("1.3", "b")):
+        change = Change(
+            version=0,
+            event=event,
+            parts={"counting.x": b"{}"},
+            said=(),
+            timers={f"counting.{LAST}": START},
+            mark=0,
+            known_mark=0,
+        )
+        await s.state.commit(Place("toy", 1), key, change)
+    due = await s.state.due(s.places, START, 10)
+    back = Change(version=1, event="c", parts={}, said=(), timers={f"counting.{LAST}": None}, mark=0, known_mark=0)
+    await s.state.commit(Place("toy", 1), "1.3", back)
+    await ticker.say(due, s.outside)
+    assert TOPIC not in s.log.topics
+    left = [dict((await s.state.load(Place("toy", 1), key, "d", None)).parts) for key in ("1.2", "1.3")]
+    assert left == [{}, {"counting.x": b"{}"}]
+    assert not (await s.state.load(Place("toy", 1), "1.2", "a", None)).applied

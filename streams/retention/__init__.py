@@ -1,0 +1,1 @@
+"""When a study has ended, and when it is kept no longer."""
