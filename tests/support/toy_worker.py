@@ -8,6 +8,7 @@ import sys
 from streams.adapters.kafka_log import KafkaLog, TopicPlan
 from streams.adapters.memory_reading import MemoryObjects
 from streams.adapters.redis_state import RedisState, connect
+from streams.runtime.processing import worker
 from streams.runtime.processing.applying import Outside
 from streams.runtime.processing.worker import FlowWiring, Site, run_flow_worker
 from tests.support.toy import DEAD, SAID, TOPIC, addressed, toy_agent
@@ -42,6 +43,7 @@ def main() -> None:
         ready=lambda: print("ready", flush=True),
         close=close,
     )
+    worker.PROOF_WITHIN_S = 3.0  # nothing else comes in a test
     run_flow_worker(FlowWiring(site=site, outside=outside, agents=(toy_agent(),)))
 
 

@@ -242,7 +242,7 @@ class Applier:
             log.error("%s set aside: %s", where, reason, exc_info=None if isinstance(error, SetAside) else error)
             if not self._dead.begun:
                 await self._patiently(lambda: self._dead.begin(self._outside.state))
-            self._dead.set_aside(place, reason, kind_of(record, self._kinds))
+            await self._dead.set_aside(place, reason, kind_of(record, self._kinds))
             self._count("wetread_dead_letters_total")
             message = dead_letter(record, reason, self._outside.deadletters)
             await self._patiently(lambda: self._outside.log.send((message,)))

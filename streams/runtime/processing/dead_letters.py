@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +11,14 @@ from dataclasses import dataclass, field
 from streams.errors import TooManyDeadLetters
 from streams.events.envelope import header
 from streams.ports import Change, Place, Record, StateStore
+from streams.runtime.processing.window import resting
+
+log = logging.getLogger(__name__)
 
 TOO_MANY = 20
 WITHIN_S = 24 * 3600
 """Dead letters of one type that lie further apart do not outrun the people whom each of them wakes."""
+SAY_EVERY_S = 10.0
 KEY = "dead letters"
 """The key of a place that remembers which offsets were set aside, and the rows of them."""
 ROW = "row"
@@ -56,6 +61,8 @@ class Rows:
 
 
 NONE = Rows()
+ANY = "", ""
+"""What ends the row of all: any event of any agent."""
 
 
 @dataclass(slots=True)
@@ -64,7 +71,9 @@ class DeadLetterCount:
 
     Those without any event that was handled in between: a build that can read nothing. And, for each agent and
     event type, those without one of that type that was handled, within a day: a build that reads all but that type.
-    It stops after `limit` of either, and again at once after each restart, until such an event is handled or a
+    After `limit` of either nothing is set aside, until such an event is handled. What would be waits for that, with
+    its partition, while all else goes on: garbage on one partition stops no worker that has others to prove itself
+    on. Where no proof comes in time the worker stops, and so does each one started after it, until there is one or a
     person says that the events are bad and not the build (`wetread dlq accept`). A row of a type that is full stays
     so; one that takes longer than a day to fill never is, for each dead letter wakes somebody, and twenty a day do
     not outrun them.
@@ -73,13 +82,17 @@ class DeadLetterCount:
         places: those that are ours now.
         begun: whether what was counted of them before is known: asked with the first event after they came.
         clock: seconds since 1970.
+        patience_s: how long a full row waits for its proof.
     """
 
     limit: int = TOO_MANY
     places: Callable[[], Sequence[Place]] = tuple
     begun: bool = False
     clock: Callable[[], float] = time.time
+    patience_s: float = 0.0
     _rows: dict[Place, Rows] = field(default_factory=dict)
+    _proofs: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
+    _silent_until: float = 0.0
 
     @property
     def in_a_row(self) -> int:
@@ -108,23 +121,40 @@ class DeadLetterCount:
         self._rows.clear()
         self.begun = False
 
-    def set_aside(self, place: Place, reason: str, kind: str = "") -> None:
+    async def set_aside(self, place: Place, reason: str, kind: str = "") -> None:
         """Another one is about to be set aside; `kind`: its type, where it is one that the place hears.
 
         Raises:
             TooManyDeadLetters: the fault is rather ours.
         """
-        accept = "If the events are at fault and not this build, `wetread dlq accept` lets it go on."
-        if self.in_a_row >= self.limit:
-            raise TooManyDeadLetters(
-                f"{self.in_a_row + 1} events in a row could not be handled, the last because: {reason} {accept}"
-            )
-        if kind and self.of_kind(place.agent, kind) >= self.limit:
-            raise TooManyDeadLetters(
-                f"{self.limit + 1} events of type {kind} in a row could not be handled, while others could; "
-                f"the last because: {reason} {accept}"
-            )
+        while full := self._full(place.agent, kind):
+            of, sentence = full
+            self._say(place, sentence)
+            with resting():
+                try:
+                    async with asyncio.timeout(self.patience_s):
+                        await self._proofs.setdefault(of, asyncio.Event()).wait()
+                except TimeoutError as error:
+                    raise TooManyDeadLetters(
+                        f"{sentence}; the last because: {reason} "
+                        "If the events are at fault and not this build, `wetread dlq accept` lets it go on."
+                    ) from error
         self._rows[place] = self.row(place).longer(kind, int(self.clock()), self.limit)
+
+    def _full(self, agent: str, kind: str) -> tuple[tuple[str, str], str] | None:
+        """The row that is full, by what ends it, and a sentence about it."""
+        if self.in_a_row >= self.limit:
+            return ANY, f"{self.in_a_row + 1} events in a row could not be handled"
+        if kind and self.of_kind(agent, kind) >= self.limit:
+            sentence = f"{self.limit + 1} events of type {kind} in a row could not be handled, while others could"
+            return (agent, kind), sentence
+        return None
+
+    def _say(self, place: Place, sentence: str) -> None:
+        now = self.clock()
+        if now >= self._silent_until and self.patience_s:
+            self._silent_until = now + SAY_EVERY_S
+            log.error("%s/%s is held until another event is handled: %s", place.agent, place.partition, sentence)
 
     def handled(self, agent: str = "", kind: str = "") -> Sequence[Place]:
         """An event was handled: a bad one is the event's own fault. The places whose rows are to be kept as ended.
@@ -137,6 +167,9 @@ class DeadLetterCount:
             if left != rows:
                 self._rows[place] = left
                 ended.append(place)
+        for of in (ANY, (agent, kind)):
+            if proof := self._proofs.pop(of, None):
+                proof.set()
         return ended
 
 

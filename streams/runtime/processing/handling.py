@@ -191,7 +191,7 @@ class Handling:
         reason, place = reason_of(error), Place(self.name, record.partition)
         log.error("%s/%s/%s set aside: %s", record.topic, record.partition, record.offset, reason, exc_info=error)
         await self._begin()
-        self._dead.set_aside(place, reason, kind_of(record, self._manner.hears))
+        await self._dead.set_aside(place, reason, kind_of(record, self._manner.hears))
         if self._outside.spans is not None:
             self._outside.spans.count("wetread_dead_letters_total", agent=self.name)
         await self._send((dead_letter(record, reason, self._outside.deadletters),))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from streams.faults.protections import Protection, all_on
@@ -85,6 +87,7 @@ class Window:
         self._behind: defaultdict[Hashable, deque[Held]] = defaultdict(deque)
         self._busy: set[Hashable] = set()
         self._tasks: dict[asyncio.Task[None], Held] = {}
+        self._resting = 0
         self._changed = asyncio.Event()
         self._open = True
         self._fatal: BaseException | None = None
@@ -176,7 +179,7 @@ class Window:
         self._start()
 
     def _start(self) -> None:
-        while self._ready and len(self._tasks) < self._running and self._fatal is None:
+        while self._ready and len(self._tasks) - self._resting < self._running and self._fatal is None:
             if self._first is not None and self._first.waiting:
                 return
             held = self._ready.popleft()
@@ -184,7 +187,18 @@ class Window:
             self._tasks[task] = held
             task.add_done_callback(self._ended)
 
+    @contextmanager
+    def rest(self) -> Iterator[None]:
+        """One that is at work waits for others: one more may start."""
+        self._resting += 1
+        self._start()
+        try:
+            yield
+        finally:
+            self._resting -= 1
+
     async def _run(self, held: Held) -> None:
+        _AT_WORK.set(self)
         try:
             await held.work(held)
         except asyncio.CancelledError:
@@ -209,3 +223,18 @@ class Window:
         self._start()
         for second in self._seconds:
             second._start()  # noqa: SLF001  # of the same class
+
+
+_AT_WORK: ContextVar[Window | None] = ContextVar("at work", default=None)
+"""The window in which this task's event is at work."""
+
+
+@contextmanager
+def resting() -> Iterator[None]:
+    """The event at work waits for others to be handled, and leaves them its place; it keeps its key and its offset."""
+    window = _AT_WORK.get()
+    if window is None:
+        yield
+        return
+    with window.rest():
+        yield

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 FLOW_RUNNING, FLOW_HELD = 32, 1000
 READ_HELD = 64
 RETRIES_WAITING = 256
+PROOF_WITHIN_S = 30.0
+"""How long a worker with a full row of dead letters waits for an event that it can handle, before it ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,7 @@ def run_reading_worker(wiring: ReadingWiring) -> NoReturn:
 def build_flow(wiring: FlowWiring) -> DeliveryApp:
     """The app of the flow's agents: one window, and one Faust agent, for each."""
     app, delivery = _app(wiring.site)
-    dead = DeadLetterCount(places=delivery.counted)
+    dead = DeadLetterCount(places=delivery.counted, patience_s=PROOF_WITHIN_S)
     delivery.end = dead.end
     for agent in wiring.agents:
         rules = partial(wiring.rules, agent.name) if wiring.rules else None
@@ -157,7 +159,7 @@ def build_flow(wiring: FlowWiring) -> DeliveryApp:
 def build_reading(wiring: ReadingWiring) -> DeliveryApp:
     """The app of the reading lanes: a lane starts nothing while a more urgent one has readings waiting."""
     app, delivery = _app(wiring.site)
-    dead = DeadLetterCount(places=delivery.counted)
+    dead = DeadLetterCount(places=delivery.counted, patience_s=PROOF_WITHIN_S)
     recollection = Recollection(wiring.outside.log, wiring.answers) if wiring.answers else None
 
     def end() -> None:

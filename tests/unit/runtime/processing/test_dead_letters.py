@@ -27,6 +27,7 @@ from streams.runtime.processing.dead_letters import (
     kept_row,
 )
 from streams.runtime.processing.handling import Handling, Manner
+from streams.runtime.processing.window import Window
 from tests.support.toy import DEAD, START, TOPIC, addressed, opened, toy_agent
 
 OPENED, FIRED = type_name(StudyOpened), type_name(TimerFired)
@@ -96,12 +97,12 @@ async def test_a_type_that_cannot_be_read_stops_the_process_though_others_can():
     assert s.set_aside() == 20
 
 
-def test_a_type_with_rare_bad_events_never_stops_the_process():
+async def test_a_type_with_rare_bad_events_never_stops_the_process():
     """One in a hundred, for ever."""
     dead, place = DeadLetterCount(), Place("toy", 3)
     for number in range(10_000):
         if number % 100 == 0:
-            dead.set_aside(place, "because", OPENED)
+            await dead.set_aside(place, "because", OPENED)
         else:
             dead.handled("toy", OPENED)
     assert dead.of_kind("toy", OPENED) == 0
@@ -175,11 +176,11 @@ async def test_another_agents_event_of_the_type_does_not_end_the_row():
     s = Scene()
     place = Place("toy", 0)
     for _ in range(20):
-        s.dead.set_aside(place, "because", OPENED)
+        await s.dead.set_aside(place, "because", OPENED)
         assert list(s.dead.handled("another", OPENED)) == [place]
     with pytest.raises(TooManyDeadLetters):
-        s.dead.set_aside(place, "because", OPENED)
-    s.dead.set_aside(Place("another", 0), "because", OPENED)
+        await s.dead.set_aside(place, "because", OPENED)
+    await s.dead.set_aside(Place("another", 0), "because", OPENED)
 
 
 async def test_a_forwarder_has_rows_of_what_its_topic_carries():
@@ -226,3 +227,66 @@ async def test_accepted_rows_are_gone():
     await keep_row(place, state, "2", Rows)
     loaded = await state.load(place, KEY, "x", None)
     assert (await kept_row(place, state), loaded.parts) == (NONE, {"row": b"0"})
+
+
+class Patient(Scene):
+    """With a window in which four events are at work, and time to prove that this build can read."""
+
+    def __init__(self, patience_s=3600.0):
+        super().__init__()
+        self.dead.patience_s, self.fatal = patience_s, []
+        self.window = Window(running=4, held=1000, on_fatal=self.ended)
+
+    async def ended(self, error):
+        self.fatal.append(error)
+
+    async def put(self, message: Message, key=None, value=None, kind=None):
+        record = self.log.append(message.topic, key or message.key, value or message.value, message.headers)
+        at = (record.topic, record.partition)
+        await self.window.submit(at, record.offset, message.key, lambda held: self.applier.apply(record, held.mark))
+
+    async def calm(self):
+        """All has been done that can be."""
+        for _ in range(500):
+            await asyncio.sleep(0)
+
+
+async def test_garbage_on_one_partition_stops_no_worker_that_can_prove_itself(caplog):
+    """It waits and leaves its place to others; each that is handled lets twenty more through, and nothing ends."""
+    s = Patient()
+    for number in range(50):
+        await s.put(opened(f"garbage {number}", "?"), key=b"one", value=b"{")
+    for expected in (20, 40, 50):
+        await s.calm()
+        assert s.set_aside() == expected
+        await s.good()
+    await s.calm()
+    assert (s.fatal, s.window.at_work, s.dead.in_a_row) == ([], 0, 0)
+    held = [record.message for record in caplog.records if "is held until another event is handled" in record.message]
+    assert len(held) == 1, "said once in a while, not for each"
+
+
+async def test_another_type_is_no_proof():
+    """A build that cannot read one type waits in vain, and ends, however much else it handles."""
+    s = Patient()
+    for _ in range(20):
+        await s.bad()
+        await s.calm()
+        await s.fired()
+    s.dead.patience_s = 0.01
+    await s.bad()
+    for _ in range(5):
+        await s.fired()
+    await asyncio.gather(*s.window._tasks)
+    assert s.set_aside() == 20
+    assert "while others could" in str(s.fatal[0])
+
+
+async def test_partitions_that_go_take_what_waits_with_them():
+    """It is neither set aside nor lost: its offset stays the low end, for the next owner."""
+    s = Patient()
+    for number in range(25):
+        await s.put(opened(f"garbage {number}", "?"), key=b"one", value=b"{")
+    await s.calm()
+    await s.window.close(0.0)
+    assert (s.set_aside(), list(s.window.low_ends().values()), s.window.at_work) == (20, [20], 0)
