@@ -71,7 +71,7 @@ def redrive(
 def accept() -> None:
     """Let workers go on that stopped at 20 dead letters in a row: the events are at fault, not this build."""
     accepted = asyncio.run(accept_dead_letters(addresses(load()).redis, datetime.now(UTC)))
-    print(f"{accepted} in a row are accepted; a worker that had stopped goes on with its next start (within 30 s)")
+    print(f"{accepted} in a row are accepted; a worker that had stopped goes on with its next start (within a minute)")
 
 
 async def _letters() -> list[Record]:
