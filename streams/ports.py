@@ -204,11 +204,15 @@ class StateStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    """The outputs of one call by name, the version that answered, and how long the server took."""
+    """The outputs of one call by name, the version that answered, and how long the server took.
+
+    weights: SHA-256 of the weights that answered; empty: the server does not tell.
+    """
 
     outputs: Mapping[str, Tensor]
     model_version: str
     seconds: float
+    weights: str = ""
 
 
 class ModelServer(Protocol):

@@ -25,12 +25,14 @@ class ModelFolder:
         digest: SHA-256 over contract and weights: what answered.
         path: where its canary and card lie.
         served: what it is called in Triton, where that is not its own name.
+        weights: SHA-256 of its weights alone, in hex; empty: it has none.
     """
 
     contract: Contract
     digest: str
     path: Path
     served: str = ""
+    weights: str = ""
 
     @property
     def asked_as(self) -> str:
@@ -63,11 +65,12 @@ def read_model(folder: Path, name: str | None = None) -> ModelFolder:
     _check_outputs(file, contract)
     _check_numbers(file, contract)
     sha = hashlib.sha256(file.content)
-    weights = folder / WEIGHTS
-    if weights.is_file():
-        with weights.open("rb") as opened:
-            sha.update(hashlib.file_digest(opened, "sha256").digest())
-    return ModelFolder(contract=contract, digest=sha.hexdigest(), path=folder)
+    weights = b""
+    if (folder / WEIGHTS).is_file():
+        with (folder / WEIGHTS).open("rb") as opened:
+            weights = hashlib.file_digest(opened, "sha256").digest()
+    sha.update(weights)
+    return ModelFolder(contract=contract, digest=sha.hexdigest(), path=folder, weights=weights.hex())
 
 
 def _check_names(file: TomlFile, contract: Contract, folder: Path) -> None:

@@ -1,9 +1,12 @@
-"""Receipts: an answer of a model says which call it answers, and of which tensors.
+"""Receipts: an answer of a model says which call it answers, of which tensors, and by which weights.
 
 Triton's backend for Python models gives a call up when the model's process has shown no sign of life for one second.
 Where that process was only stalled (a busy machine, swapped memory) it goes on, and from then on each call is given
 the answer of the one before it: another patient's (measured with Triton 2.51: tests/contract/test_stalled_model.py).
 So a model in a process of its own signs what it answers, and nothing else is believed.
+
+Who holds a contract cannot see that other weights were laid under the same name and loaded; the receipt names those
+that answered, so that an answer is never said to be another version's.
 """
 
 from __future__ import annotations
@@ -48,7 +51,16 @@ def check(model: str, result: Any, call: str, total: int) -> None:
     Raises:
         ForeignAnswer: it is the answer to another call, or of other tensors, or has no receipt.
     """
+    if Protection.RECEIPT.on and _words(result)[:2] != [call, f"{total:08x}"]:
+        raise ForeignAnswer(f"{model} gave the answer of another call; it is loaded anew")
+
+
+def weights(result: Any) -> str:
+    """SHA-256 of the weights that gave this answer; empty: nobody says (a native backend, an older one of ours)."""
+    return next(iter(_words(result)[2:]), "")
+
+
+def _words(result: Any) -> list[str]:
     found = result.as_numpy(RECEIPT)
     said = b"" if found is None or not found.size else bytes(found.reshape(-1)[0])
-    if Protection.RECEIPT.on and said != f"{call} {total:08x}".encode():
-        raise ForeignAnswer(f"{model} gave the answer of another call; it is loaded anew")
+    return said.decode("utf-8", "replace").split(" ")

@@ -163,6 +163,7 @@ class TritonServer:
             outputs=checked(result, outputs, specs),
             model_version=result.get_response().model_version,
             seconds=time.monotonic() - began,
+            weights=receipts.weights(result),
         )
 
     async def _call(

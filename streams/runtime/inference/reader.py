@@ -10,7 +10,7 @@ import numpy as np
 
 from streams.adapters.contract_files import ModelFolder
 from streams.contract import Contract
-from streams.errors import NotReadable, QualityRejected, ReadingBroken, SetAside
+from streams.errors import ModelServerAway, NotReadable, QualityRejected, ReadingBroken, SetAside
 from streams.events.reading import QualityNote, ReadingAnswered, ReadingFailed, ReadingRequested
 from streams.faults.points import Point
 from streams.ports import Inference, ModelServer, ObjectStore
@@ -127,6 +127,12 @@ class Reader:
                     request_id=request.reading,
                     deadline_s=max(LEAST_S, contract.limits.deadline_s - spent_s),
                 )
+            if part.weights and model.weights and part.weights != model.weights:
+                raise ModelServerAway(
+                    f"{contract.name} was answered by other weights ({part.weights[:12]}) than those of version "
+                    f"{contract.version} ({model.weights[:12]}): `wetread models` changes versions; files that were "
+                    "laid over others are read after a restart"
+                )
             parts.append(part)
             spent_s += part.seconds
         if len(parts) == 1:
@@ -135,6 +141,7 @@ class Reader:
             outputs={name: np.concatenate([p.outputs[name] for p in parts]) for name in parts[0].outputs},
             model_version=parts[0].model_version,
             seconds=sum(part.seconds for part in parts),
+            weights=parts[0].weights,
         )
 
 

@@ -20,7 +20,7 @@ import receipts
 import triton_python_backend_utils as pb_utils
 
 QUIET = 3  # onnxruntime's level for errors only
-DEFAULT_FILE = "model.onnx"
+DEFAULT_FILE, CONTRACTED = "model.onnx", "1"
 CUDA = "CUDAExecutionProvider"
 
 
@@ -34,6 +34,8 @@ class TritonPythonModel:
         path = Path(args["model_repository"]) / args["model_version"] / file
         if not path.is_file():
             raise pb_utils.TritonModelException(f"{args['model_name']} has no {args['model_version']}/{file}")
+        contracted = file == DEFAULT_FILE and args["model_version"] == CONTRACTED
+        self.weights = receipts.weights(path) if contracted else ""  # contracts know no other file
         self.session = _session(args, config, path)
         self.inputs = [(i["name"], bool(i.get("optional"))) for i in config["input"]]
         outputs = {o["name"]: pb_utils.triton_string_to_numpy(o["data_type"]) for o in config["output"]}
@@ -57,7 +59,7 @@ class TritonPythonModel:
                 answers[number] = _failure("cancelled", pb_utils.TritonError.CANCELLED)
                 continue
             if receipts.OUTPUT in wanted:
-                signed[number] = receipts.receipt(request.request_id(), feed)
+                signed[number] = receipts.receipt(request.request_id(), feed, self.weights)
             shapes = tuple((name, array.shape[1:], array.dtype.str) for name, array in sorted(feed.items()))
             alone = -1 if self.batches else number
             names = tuple(sorted(wanted - {receipts.OUTPUT}))

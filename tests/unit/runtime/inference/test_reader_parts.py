@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from streams.adapters.contract_files import ModelFolder, read_model
 from streams.adapters.memory_reading import MemoryObjects, MemoryPixels
 from streams.contract import TensorSpec
-from streams.errors import ReadingBroken
+from streams.errors import ModelServerAway, ReadingBroken
 from streams.events.reading import Lane, ReadingRequested
 from streams.ports import Inference, Tensor
 from streams.runtime.inference.preparing import Preparing
@@ -51,6 +51,7 @@ class Rows:
     said: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     deadlines: list[float] = field(default_factory=list)
+    weights: Callable[[], str] = str
 
     async def infer(
         self, model: str, inputs: Mapping[str, Tensor], *, outputs: Sequence[str], request_id: str, deadline_s: float
@@ -61,7 +62,9 @@ class Rows:
         if len(self.sizes) - 1 == self.breaks_at:
             raise ReadingBroken("The model m failed on these images: no")
         given = {"SUM": inputs["X"].sum(axis=1) + inputs["BIAS"], "SAME": inputs["X"]}
-        return Inference(outputs={n: given[n] for n in outputs}, model_version="7", seconds=self.seconds)
+        return Inference(
+            outputs={n: given[n] for n in outputs}, model_version="7", seconds=self.seconds, weights=self.weights()
+        )
 
     async def ready(self, contract: object) -> None:
         """Always."""
@@ -111,6 +114,22 @@ async def test_a_turn_comes_before_each_call(folders: dict[int | None, ModelFold
     server = Rows()
     await inferred(server, folders[3], 8)
     assert server.said == ["turn", "call"] * 3
+
+
+@pytest.mark.parametrize(("first", "then"), [("theirs", "theirs"), ("ours", "theirs"), ("theirs", "ours")])
+async def test_the_answer_of_other_weights_is_none(folders: dict[int | None, ModelFolder], first: str, then: str):
+    """Whatever lies on the server now: no answer is said to be a version's that did not give it, not in part either."""
+    said = iter([first, *[then] * 5])
+    server = Rows(weights=lambda: next(said))
+    with pytest.raises(ModelServerAway, match="answered by other weights"):
+        await inferred(server, replace(folders[3], weights="ours"), 8)
+
+
+@pytest.mark.parametrize("weights", ["ours", ""])
+async def test_the_answer_of_its_own_weights_is_taken(folders: dict[int | None, ModelFolder], weights: str):
+    """And that of a server that does not tell."""
+    said = await inferred(Rows(weights=lambda: weights), replace(folders[3], weights="ours"), 8)
+    assert said.weights == weights
 
 
 async def test_all_calls_share_one_deadline(folders: dict[int | None, ModelFolder]):

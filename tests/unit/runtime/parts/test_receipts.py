@@ -7,7 +7,9 @@ import importlib.util
 import numpy as np
 
 from streams.adapters import receipts as ours
+from streams.adapters.contract_files import read_model
 from streams.runtime.settings import shipped
+from tests.support.models import write_model_folder
 
 _path = shipped("deploy") / "local" / "backends" / "onnxruntime" / "receipts.py"
 _spec = importlib.util.spec_from_file_location("wetread_backend_receipts", _path)
@@ -37,3 +39,18 @@ def test_backend_and_reader_agree():
     call = ours.call_id("reading")
     ours.check("m", Signed(receipts.receipt(call, feed)), call, ours.crc(feed))
     assert ours.crc(feed) != ours.crc({**feed, "A": np.array([[True, True]])})
+
+
+def test_a_receipt_names_the_weights_that_answered(tmp_path):
+    """As a model's folder counts them; where nobody tells, it is no fault of the answer."""
+    feed, call = {"A": np.ones(2, np.float32)}, ours.call_id("reading")
+    folder = write_model_folder(tmp_path)
+    (folder / "1").mkdir()
+    (folder / "1" / "model.onnx").write_bytes(b"a model")
+    weights = receipts.weights(folder / "1" / "model.onnx")
+    assert weights == read_model(folder).weights
+    for said in (weights, ""):
+        signed = Signed(receipts.receipt(call, feed, said))
+        ours.check("m", signed, call, ours.crc(feed))
+        assert ours.weights(signed) == said
+    assert ours.weights(Signed(b"")) == ""
