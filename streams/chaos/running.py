@@ -18,14 +18,16 @@ from typing import Any
 import psutil
 
 from streams import __version__
+from streams.adapters.contract_files import read_models
 from streams.adapters.kafka_lag import lag
 from streams.chaos import collecting
 from streams.chaos.history import History, moment
-from streams.chaos.site import Site, Wishes, standing
+from streams.chaos.site import BROUGHT, Site, Wishes, standing
 from streams.chaos.studies import model
 from streams.chaos.studies.others import Others
 from streams.chaos.studies.plan import Study, study
 from streams.chaos.studies.sending import Sender
+from streams.chaos.torments.catalogue import digest
 from streams.chaos.torments.profiles import Profile
 from streams.chaos.torments.standin import StandIn
 from streams.chaos.torments.struck import Tools
@@ -133,9 +135,10 @@ class Run:
                 "profile": self.asked.profile.name,
                 "torments": list(self.asked.profile.torments), "protections_off": list(self.asked.unprotected),
                 "partitions": PARTITIONS, "began_at": moment(), "mono": time.monotonic(),
+                "catalogue": digest(self.asked.profile.torments),
                 "model": {"name": model.NAME, "finding": model.FINDING, "threshold": model.THRESHOLD,
-                          "versions": [model.VERSION]},
-                "score": {"slope": model.SLOPE, "middle": model.MIDDLE},
+                          "versions": list(model.SLOPES), "digests": _digests(self.site.settings)},
+                "score": {"slope": model.SLOPE, "middle": model.MIDDLE, "slopes": model.SLOPES},
                 "alerts_on": list(policies.alerts.findings),
                 "waits": {"by_priority": waits.by_priority, "by_finding": waits.by_finding,
                           "no_ai_after_s": waits.no_ai_after_s},
@@ -208,6 +211,13 @@ class Run:
             return sum(lag(self.site.kafka, GROUPS).values())
         except BrokerAway:
             return 1
+
+
+def _digests(settings: Settings) -> dict[str, str]:
+    """Of each version of the stand-in model."""
+    folders = (settings.models, settings.home / BROUGHT)
+    found = (read_models(folder)[model.NAME] for folder in folders)
+    return {one.contract.version: one.digest for one in found}
 
 
 def run(asked: Asked, say: Callable[[str], None]) -> int:

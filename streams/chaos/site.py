@@ -34,6 +34,8 @@ UPSTREAM = {"kafka": "kafka", "redis": "redis", "triton": "triton_grpc", "dicom"
 """Link to the port where it leads."""
 START_S = 600.0
 REDIS_MEMORY = "512mb"
+BROUGHT = "brought"
+"""Below the home: the other version of the model, which nobody has loaded yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +166,7 @@ def standing(wishes: Wishes, history: History, say: Callable[[str], None]) -> It
     """
     settings = _settings(wishes)
     ports = claim_ports(settings.home, ["kafka", "kafka_controller", "redis", "triton_grpc", "dicom", *_link_ports()])
-    told = replace(parts_settings(settings), kafka_advertised=ports["link_kafka"], model_folders=(settings.models,))
+    told = replace(parts_settings(settings), kafka_advertised=ports["link_kafka"])
     ensure_parts(settings.home, say, told)
     links = Links(wishes.seed, {name: (ports[f"link_{name}"], ports[of]) for name, of in UPSTREAM.items()})
     site = Site(settings, links, ports, history, {})
@@ -213,6 +215,7 @@ def _settings(wishes: Wishes) -> Settings:
     (home / "parts").symlink_to(fetched if fetched.is_dir() else default_home() / "parts")
     policies = shutil.copytree(shipped("deploy") / "policies", home / "policies")
     model.write_model(home / "shipped")
+    model.write_model(home / BROUGHT, model.OTHER)
     environment = {
         **as_environment(load()),
         "WETREAD_HOME": str(home),

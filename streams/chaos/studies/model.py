@@ -10,28 +10,29 @@ import onnx
 from onnx import TensorProto, helper
 
 NAME, FINDING = "chaos_bleed", "intracranial_haemorrhage"
-VERSION = "1.0.0"
+VERSION, OTHER = "1.0.0", "2.0.0"
 THRESHOLD = 0.5
 MIDDLE, SLOPE = 1500.0, 0.01
 """The study's logit is (code - MIDDLE) * SLOPE; codes are whole Hounsfield units of the skull, so a step is 0.01."""
+SLOPES = {VERSION: SLOPE, OTHER: 0.015}
+"""Versions answer the same question with another number: which of them answered is told by it."""
 SIDE, PIXEL_MM, STEP_MM = 64, 3.75, 7.5
 LOWEST_CODE, HIGHEST_CODE = 1010, 1990
 GAP = 10
 """Codes this near to the middle are not given: an answer is clearly on one side."""
 
-CONFIG = f"""name: "{NAME}"
-backend: "onnxruntime"
+CONFIG = """backend: "onnxruntime"
 max_batch_size: 0
-input [ {{ name: "HU" data_type: TYPE_FP32 dims: [ -1, 1, -1, -1, -1 ] }} ]
-output [ {{ name: "BRIGHT" data_type: TYPE_FP32 dims: [ -1, 1, -1, -1, -1 ] }} ]
-instance_group [ {{ count: 1 kind: KIND_CPU }} ]
-parameters: {{ key: "intra_op_thread_count" value: {{ string_value: "1" }} }}
-parameters: {{ key: "execution_provider" value: {{ string_value: "cpu" }} }}
+input [ { name: "HU" data_type: TYPE_FP32 dims: [ -1, 1, -1, -1, -1 ] } ]
+output [ { name: "BRIGHT" data_type: TYPE_FP32 dims: [ -1, 1, -1, -1, -1 ] } ]
+instance_group [ { count: 1 kind: KIND_CPU } ]
+parameters: { key: "intra_op_thread_count" value: { string_value: "1" } }
+parameters: { key: "execution_provider" value: { string_value: "cpu" } }
 """
 
 CONTRACT = f"""schema = 1
 name = "{NAME}"
-version = "{VERSION}"
+version = "{{VERSION}}"
 title = "The brightest voxel, for trials of delivery"
 role = "live"
 
@@ -83,7 +84,7 @@ tolerance = 0.001
 
 
 def logit(code: int) -> float:
-    """What the model says of a volume whose brightest voxel is `code` HU."""
+    """What the model says of a volume whose brightest voxel is `code` HU; its other version: by SLOPES."""
     return (code - MIDDLE) * SLOPE
 
 
@@ -92,24 +93,24 @@ def probability(code: int) -> float:
     return 1 / (1 + math.exp(-logit(code)))
 
 
-def write_model(models: Path) -> Path:
+def write_model(models: Path, version: str = VERSION) -> Path:
     """The model's folder, whole, below `models`."""
-    folder = models / NAME
+    folder, slope = models / NAME, SLOPES[version]
     (folder / "1").mkdir(parents=True, exist_ok=True)
     (folder / "config.pbtxt").write_text(CONFIG, encoding="utf-8")
-    (folder / "contract.toml").write_text(CONTRACT, encoding="utf-8")
+    (folder / "contract.toml").write_text(CONTRACT.replace("{VERSION}", version), encoding="utf-8")
     (folder / "card.md").write_text("# A stand-in for trials of delivery: not for patients\n", encoding="utf-8")
-    (folder / "1" / "model.onnx").write_bytes(_network())
+    (folder / "1" / "model.onnx").write_bytes(_network(slope))
     asked = np.arange(8, dtype=np.float32).reshape(1, 1, 2, 2, 2) * 100 + 1000
-    np.savez(folder / "canary.npz", HU=asked, expected=((asked - MIDDLE) * SLOPE).astype(np.float32))
+    np.savez(folder / "canary.npz", HU=asked, expected=((asked - MIDDLE) * slope).astype(np.float32))
     return folder
 
 
-def _network() -> bytes:
+def _network(slope: float) -> bytes:
     shape: list[str | int | None] = ["n", 1, "z", "y", "x"]
     constants = [
         helper.make_tensor("middle", TensorProto.FLOAT, [], [MIDDLE]),
-        helper.make_tensor("slope", TensorProto.FLOAT, [], [SLOPE]),
+        helper.make_tensor("slope", TensorProto.FLOAT, [], [slope]),
     ]
     nodes = [
         helper.make_node("Sub", ["HU", "middle"], ["above"]),

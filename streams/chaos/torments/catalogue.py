@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
+from collections.abc import Iterable
 
 from streams.chaos.links import LINKED_BY_KIND, Weather
 from streams.chaos.torments.on_links import away, misanswered, model_process, model_stalled, reloaded, weather
@@ -18,6 +20,7 @@ from streams.chaos.torments.on_processes import (
     stormed,
 )
 from streams.chaos.torments.on_stores import cut, flushed, full, store_full
+from streams.chaos.torments.on_versions import changed, laid_over
 from streams.chaos.torments.struck import Strike, Struck, Tools
 from streams.faults.points import Point
 
@@ -66,6 +69,8 @@ ALL: dict[str, tuple[Strike, float]] = {
     "triton.reload": (reloaded, 2),
     "triton.stall": (model_stalled, 3),
     "triton.wrong": (misanswered, 4),
+    "triton.version": (changed, 2),
+    "triton.swap": (laid_over, 1),
     "redis.kill": (signalled("redis", signal.SIGKILL), 5),
     "redis.stop": (stopped("redis"), 2),
     "redis.flush": (flushed, 3),
@@ -86,3 +91,9 @@ ALL: dict[str, tuple[Strike, float]] = {
 }
 """Name to what strikes, and its weight; 0: only where it is asked for by name."""
 USUAL = tuple(name for name, (_, weight) in ALL.items() if weight)
+
+
+def digest(names: Iterable[str]) -> str:
+    """Of these torments and their weights: the same seed draws the same from the same catalogue alone."""
+    told = ",".join(f"{name}={ALL[name][1]:g}" for name in sorted(names))
+    return hashlib.sha256(told.encode()).hexdigest()[:8]

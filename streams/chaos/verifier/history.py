@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What holds for the whole run: waits in seconds, the model, and what its answer is (logit of a code)."""
+    """What holds for the whole run: waits in seconds, the model, and what its answer is (logit of a code).
+
+    Attributes:
+        slopes, digests: of each version of the model; empty: there is one.
+    """
 
     by_priority: Mapping[str, float]
     by_finding: Mapping[str, float]
@@ -162,10 +166,12 @@ class Policy:
     finding: str
     slope: float
     middle: float
+    slopes: Mapping[str, float] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
 
-    def logit(self, code: float) -> float:
-        """What the stand-in model says of a series whose largest code this is."""
-        return (code - self.middle) * self.slope
+    def logit(self, code: float, version: str = "") -> float:
+        """What the stand-in model in this version says of a series whose largest code this is."""
+        return (code - self.middle) * self.slopes.get(version, self.slope)
 
 
 class Record:

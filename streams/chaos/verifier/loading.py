@@ -180,6 +180,8 @@ def _policy(plan: Mapping[str, Any]) -> Policy:
         finding=model["finding"],
         slope=float(score["slope"]),
         middle=float(score["middle"]),
+        slopes=score.get("slopes", {}),
+        digests=model.get("digests", {}),
     )
 
 

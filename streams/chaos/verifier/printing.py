@@ -32,6 +32,7 @@ def document(history: History, found: Sequence[Violation], figures: Figures) -> 
         "minutes": history.plan.get("minutes"),
         "rate": history.plan.get("rate"),
         "profile": history.plan.get("profile"),
+        "catalogue": history.plan.get("catalogue"),
         "quiet": history.run.get("quiet_at") is not None,
         "protections_off": history.plan.get("protections_off", []),
         "checks": dict.fromkeys(CHECKS, 0) | Counter(violation.check for violation in found),

@@ -71,7 +71,8 @@ def _runs(verdicts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _name(one: Mapping[str, Any]) -> str:
     profile = f", {one['profile']}" if one.get("profile") else ""
     rate = f" at {one['rate']:g} a second" if one.get("rate") else ""
-    return f"seed {one['seed']}{profile}, {one['minutes']:g} minutes{rate}"
+    catalogue = f" (catalogue {one['catalogue']})" if one.get("catalogue") else ""
+    return f"seed {one['seed']}{profile}, {one['minutes']:g} minutes{rate}{catalogue}"
 
 
 def _run(one: Mapping[str, Any]) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""No study's result carries another's: instances, series, bytes, patient, order, cause, and the model's very answer."""
+"""No study's result carries another's: images, bytes, patient, order, cause, the very answer and who gave it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ def check(history: History) -> Iterator[Violation]:
         cause = history.record.by_id.get(event.cause or "")
         if cause is not None and cause.study not in (None, study):
             yield broken(NAME, study, f"{event.type} was said because of study {cause.study}", [cause, event])
+        if cause is not None and (cause.type, event.type) == ("ReadingAnswered", "FindingMade"):
+            yield from _same_version(study, cause, event)
     for sent in history.studies.values():
         yield from _answers(history, sent)
 
@@ -78,8 +80,20 @@ def _answers(history: History, sent: Sent) -> Iterator[Violation]:
     in_the_end = (max(sent.codes),) if sent.codes and sent.outcome == "analysed" else ()
     for event in answers:
         codes = in_the_end if event.revision == newest and complete else sent.codes
-        logit = float(event.body["study_logit"])
-        if not any(abs(logit - policy.logit(code)) <= TOLERANCE for code in codes):
-            right = " or ".join(f"{policy.logit(code):.3f}" for code in sorted(set(codes))) or "no answer at all"
+        version, logit = event.body["model_version"], float(event.body["study_logit"])
+        if not any(abs(logit - policy.logit(code, version)) <= TOLERANCE for code in codes):
+            right = " or ".join(f"{policy.logit(c, version):.3f}" for c in sorted(set(codes))) or "no answer at all"
             told = f"the model answered {logit:.3f} in revision {event.revision}, but its images say {right}"
+            others = (v for v in policy.slopes for c in codes if abs(logit - policy.logit(c, v)) <= TOLERANCE)
+            named = next((f": it names version {version}, and is the answer of {other}" for other in others), "")
+            yield broken(NAME, sent.study, told + named, [event])
+        if policy.digests and event.body["model_digest"] != policy.digests.get(version):
+            told = f"an answer names version {version}, and a digest that is not that version's"
             yield broken(NAME, sent.study, told, [event])
+
+
+def _same_version(study: str, answer: Event, finding: Event) -> Iterator[Violation]:
+    """A finding is of the version that answered."""
+    said, found = answer.body["model_version"], finding.body["model_version"]
+    if said != found:
+        yield broken(NAME, study, f"version {said} answered, but the finding names {found}", [answer, finding])
