@@ -8,9 +8,12 @@ import logging
 import os
 import select
 import stat
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +26,30 @@ log = logging.getLogger(__name__)
 URGENT = "urgent"
 
 
+@dataclass(slots=True, eq=False)
+class _UnderWay:
+    """One reading under way; of one series two may be, where the urgent lane asks for it again.
+
+    Attributes:
+        end: a file that is readable once it has ended.
+        waited_s: for urgent ones, so far.
+    """
+
+    end: int
+    waited_s: float = 0.0
+    ended: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def listen(self) -> int | None:
+        """A copy of `end`, the caller's to close; None: it has ended. For any thread."""
+        with self.lock:
+            return None if self.ended else os.dup(self.end)
+
+
+_HERE: ContextVar[_UnderWay | None] = ContextVar("reading", default=None)
+"""What this context reads."""
+
+
 class RightOfWay:
     """A named pipe that urgent readings of all processes hold open; nothing is ever written to it.
 
@@ -33,28 +60,29 @@ class RightOfWay:
 
     def __init__(self, path: Path, longest_s: float) -> None:
         self._path, self._longest_s = path, longest_s
-        self._waited: dict[str, float] = {}
-        self._ends: dict[str, int] = {}
 
     @asynccontextmanager
     async def reading(self, request: ReadingRequested) -> AsyncIterator[None]:
         """Around the whole of a reading: an urgent one has the right of way as long, a routine one is held up by it."""
         held = self._opened(os.O_RDWR) if request.lane == URGENT else None
-        self._waited[request.reading] = 0.0
-        end = self._ends[request.reading] = os.eventfd(0)
+        here = _UnderWay(os.eventfd(0))
+        token = _HERE.set(here)
         try:
-            with pausing.held_up_by(partial(self.hold, request)):
+            with pausing.held_up_by(partial(self._hold, request, here)):
                 yield
         finally:
-            del self._waited[request.reading], self._ends[request.reading]
-            os.eventfd_write(end, 1)
-            os.close(end)
+            _HERE.reset(token)
+            with here.lock:
+                here.ended = True
+                os.eventfd_write(here.end, 1)
+                os.close(here.end)
             if held is not None:
                 os.close(held)
 
     async def turn(self, request: ReadingRequested) -> None:
         """Before each part of a reading: at once for an urgent one, else when no urgent one is under way."""
-        left = self._longest_s - self._waited.get(request.reading, 0.0)
+        here = _HERE.get() or _UnderWay(-1)
+        left = self._longest_s - here.waited_s
         if request.lane == URGENT or left <= 0:
             return
         ear = self._opened(os.O_RDONLY)
@@ -69,29 +97,29 @@ class RightOfWay:
             log.info("reading %s waited %.0f s for urgent ones and goes on", request.reading, self._longest_s)
         finally:
             os.close(ear)
-            self._waited[request.reading] = self._longest_s - left + loop.time() - began
+            here.waited_s = self._longest_s - left + loop.time() - began
 
-    def hold(self, request: ReadingRequested) -> float:
+    def _hold(self, request: ReadingRequested, here: _UnderWay) -> float:
         """Between two steps of work in a thread: the same, with the seconds it took.
 
         Raises:
             Abandoned: the reading has ended, by its deadline or because it was taken from us; its thread is to end too.
         """
         began = time.monotonic()
-        end = self._ends.get(request.reading)
-        ear = self._opened(os.O_RDONLY) if end is not None and request.lane != URGENT else None
-        if end is not None and ear is not None:
-            told = os.dup(end)  # ours to close: the reading may end, and close its own, at any moment
+        told = here.listen() if request.lane != URGENT else None
+        if told is not None:
+            ear = self._opened(os.O_RDONLY)
             try:
-                left = self._longest_s - self._waited.get(request.reading, 0.0)
-                _wait_until_nobody_holds(ear, told, began + left)
+                if ear is not None:
+                    _wait_until_nobody_holds(ear, told, began + self._longest_s - here.waited_s)
             finally:
                 os.close(told)
-                os.close(ear)
+                if ear is not None:
+                    os.close(ear)
         seconds = time.monotonic() - began
-        if request.reading not in self._waited:
+        if here.ended:
             raise Abandoned(request.reading)
-        self._waited[request.reading] += seconds
+        here.waited_s += seconds
         return seconds
 
     def _opened(self, mode: int) -> int | None:

@@ -237,6 +237,21 @@ class TestInAThread:
             with pytest.raises(asyncio.CancelledError):
                 await given_up
 
+    async def test_one_series_may_be_read_twice_at_once(self, tmp_path: Path, held_up: threading.Event):
+        """The urgent lane asks for what the routine one works on: the end of the one ends nothing of the other."""
+        here = way(tmp_path)
+        done: list[float] = []
+
+        async def routine() -> None:
+            async with here.reading(ROUTINE):
+                await self.stepping(done)
+
+        async with here.reading(replace(STAT, reading=ROUTINE.reading)):
+            working = asyncio.create_task(routine())
+            await asyncio.to_thread(held_up.wait, 10)
+        await asyncio.wait_for(working, 10)
+        assert len(done) == 2
+
     def test_elsewhere_nothing_holds_up(self):
         between_steps()
         assert waited() == 0.0
