@@ -20,7 +20,9 @@ KILLED = {"triton.model": "stub", "kafka.away": "kafka", "redis.cut": "redis"}
 SILENCING = frozenset({"worker", "redis", "kafka", "broker", "link", "all", "point"})
 """Kinds of fault that silence partitions too."""
 BEFORE, AFTER = timedelta(seconds=2), timedelta(seconds=10)
-"""A worker's kill is counted where none of them stands so near to it: whose silence it was could not be told."""
+"""A worker's kill is counted where no other kind stands so near to it: whose silence it was could not be told. Another
+worker's kill beside it makes the silence longer, and it counts.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +178,7 @@ def _after_kills(silences: Silences, torments: Sequence[Torment]) -> list[float]
 
 def _near(torment: Torment, torments: Sequence[Torment]) -> bool:
     return any(
-        other.number != torment.number
+        other.fault != torment.fault
         and other.part in SILENCING
         and other.at < torment.at + AFTER
         and (other.recovered_at or other.ended_at) > torment.at - BEFORE

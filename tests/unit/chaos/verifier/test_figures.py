@@ -143,6 +143,16 @@ def test_a_kill_beside_another_fault_is_not_counted(tmp_path):
     assert measured(rows, tmp_path).silence_after_kill.count == 0
 
 
+def test_two_workers_killed_one_after_the_other_both_count(tmp_path):
+    """They come back more slowly than the next one dies: such a run would measure nothing else."""
+    rows = day().bent()
+    late(rows, ALONE, 8.0)
+    begun = rows.find("triage.findings", "ReadingAnswered", ALONE)["timestamp"] / 1000 - at(0).timestamp()
+    rows.torments += [torment(1, "worker.kill", begun - 0.4, ready=20), torment(2, "worker.kill", begun + 3)]
+    found = measured(rows, tmp_path).silence_after_kill
+    assert (found.count, found.median_s, found.longest_s) == (2, pytest.approx(5, abs=0.1), pytest.approx(8, abs=0.1))
+
+
 def test_the_flow_is_back_when_the_last_partition_is(tmp_path):
     """Of those in which something waited; None where nothing did."""
     rows = day().bent()
