@@ -11,14 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from streams.adapters.telemetry import GaugeName, Telemetry
 from streams.runtime.inference.circuit import Circuit
 
 log = logging.getLogger(__name__)
 
 FOLDER = "run/circuits"
 """Under the home folder."""
-GAUGE: GaugeName = "wetread_model_circuit_open"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +40,17 @@ class Told:
         self,
         folder: Path,
         reader: str,
-        telemetry: Telemetry | None = None,
+        gauge: Callable[[str, bool], None] = lambda _model, _is_open: None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """What an earlier process of this name has told is gone."""
-        self._path, self._reader, self._telemetry, self._clock = folder / f"{reader}.json", reader, telemetry, clock
+        self._path, self._reader, self._gauge, self._clock = folder / f"{reader}.json", reader, gauge, clock
         self._open: dict[str, NotAsked] = {}
         self._write()
 
     def hear(self, model: str, circuit: Circuit) -> None:
         """A circuit opened, closed, or is open for another reason."""
-        if self._telemetry is not None:
-            self._telemetry.show(GAUGE, float(circuit.is_open), model=model)
+        self._gauge(model, circuit.is_open)
         known = self._open.pop(model, None)
         if circuit.is_open:
             since = known.since if known else self._clock().isoformat(timespec="seconds")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import NoReturn
@@ -16,6 +16,7 @@ from streams.adapters.model_store import LiveModels
 from streams.adapters.redis_state import RedisState, connect
 from streams.adapters.telemetry import Telemetry
 from streams.adapters.triton_server import TritonServer
+from streams.contract import Contract
 from streams.errors import ModelServerAway
 from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingRequested
 from streams.flow import DEADLETTERS, FEEDBACK, READING, RETRY, TOPICS, addressed, agents
@@ -73,12 +74,13 @@ def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
     policies, contracts = judgement(settings)
     models, served = LiveModels(model_store(settings)), LiveModels(model_store(settings), as_served=True)
     triton = addresses(settings).triton
-    unproven = asyncio.run(_unproven(triton, answering_now(settings)))
     outside, close = _outside(settings, name, policies.digest)
     spans = outside.spans if isinstance(outside.spans, Telemetry) else None
     reports = Reports(policies.quality)
     server = _Opened(TritonServer(triton, served), DicomPixels(outside.objects, children=sum(AT_ONCE.values())))
-    circuits = Circuits(partial(server.canary, served), unproven, Told(settings.home / FOLDER, name, spans).hear)
+    told = Told(settings.home / FOLDER, name, partial(_show, spans))
+    unproven = asyncio.run(_unproven(triton, answering_now(settings)))
+    circuits = Circuits(partial(server.canary, served), unproven, told.hear)
     way = RightOfWay(settings.home / "run" / "right-of-way", settings.yield_s)
     preparing, guarded = Preparing(outside.objects, server.pixels, reports), Guarded(server.triton, circuits)
     reader = Reader(outside.objects, preparing, guarded, models, time.monotonic, way.turn)
@@ -94,14 +96,13 @@ def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
 
     waits = Waits(for_urgent_s=settings.yield_s, for_model_s=settings.give_up_s, circuits=circuits)
     answering = Answering(_InTurn(reader, server, way), models, spans, reports, waits)
-    longest = max([LONGEST_LIVE_S, *(c.limits.deadline_s for c in contracts)])  # one may be added while this runs
     run_reading_worker(
         ReadingWiring(
             site=_site(settings, READING_GROUP, name, begin, close_all),
             outside=outside,
             lanes=tuple(_lane(lane, running) for lane, running in AT_ONCE.items()),
             read=answering.handle,
-            deadline_s=longest + settings.yield_s + MARGIN_S + HANDLER_SLACK_S,
+            deadline_s=_longest_s(contracts) + settings.yield_s + MARGIN_S + HANDLER_SLACK_S,
             tries=1,
             answers=ON_RECORD,
             first_delay_s=settings.retry_s,
@@ -110,9 +111,19 @@ def run_reader(settings: Settings, name: str, ready: Ready) -> NoReturn:
     )
 
 
+def _longest_s(contracts: Sequence[Contract]) -> float:
+    """Of all models; one may be added while this runs."""
+    return max([LONGEST_LIVE_S, *(contract.limits.deadline_s for contract in contracts)])
+
+
 def _lane(lane: str, running: int) -> ReadingLane:
     topic = f"triage.readings.{lane}"
     return ReadingLane(name=READING[lane], topic=topic, retry_topic=RETRY[topic], running=running)
+
+
+def _show(telemetry: Telemetry | None, model: str, is_open: bool) -> None:
+    if telemetry is not None:
+        telemetry.show("wetread_model_circuit_open", float(is_open), model=model)
 
 
 async def _unproven(triton: str, models: Mapping[str, ModelFolder]) -> dict[str, str]:
