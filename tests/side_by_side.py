@@ -1,4 +1,4 @@
-"""`make test`: the tests that start real parts and those that do not, side by side, for the first mostly wait.
+"""`make test`: tests on the real parts, which mostly wait, beside all others, and chaos after these.
 
 Arguments go to both; with a path, a mark or a keyword among them there is one run, as pytest would make it.
 """
@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-HALVES = {"parts": "stack", "rest": "not stack"}
+HALVES = {"parts": "stack and not chaos", "rest": "not stack or chaos"}
 NO_TESTS = 5
 """pytest's exit code where nothing was collected: the other half may have something."""
 TOGETHER = ("--durations=15", "--durations-min=3", "-o", "console_output_style=count")
