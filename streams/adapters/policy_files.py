@@ -26,6 +26,7 @@ from streams.policy import (
 PRIORITIES: tuple[str, ...] = get_args(Priority)
 """The most urgent first."""
 ROLES = ("live", "shadow", "off")
+RETENTION = "retention.toml"
 LONGEST_DAYS = 100_000
 """What is longer is written 0: for ever."""
 
@@ -40,11 +41,9 @@ def read_policies(folder: Path, models: Mapping[str, ModelFolder]) -> Policies:
         PolicyInvalid: names file, line and key.
     """
     files = {name: TomlFile(folder / f"{name}.toml", f"{name}.toml") for name in _NAMES}
-    retention = FOR_EVER
-    if (folder / "retention.toml").exists():
-        files["retention"] = TomlFile(folder / "retention.toml", "retention.toml")
-        retention = files["retention"].read(RetentionPolicy)
-        _check_retention(files["retention"], retention)
+    retention = read_retention(folder)
+    if (folder / RETENTION).exists():
+        files["retention"] = TomlFile(folder / RETENTION, RETENTION)
     routing = files["routing"].read(RoutingPolicy)
     waiting = files["waiting"].read(WaitingPolicy)
     assembly = files["assembly"].read(AssemblyPolicy)
@@ -71,6 +70,20 @@ def read_policies(folder: Path, models: Mapping[str, ModelFolder]) -> Policies:
         retention=retention,
         digest=sha.hexdigest(),
     )
+
+
+def read_retention(folder: Path) -> RetentionPolicy:
+    """The policy of retention.toml alone; where there is none, everything is kept for ever.
+
+    Raises:
+        PolicyInvalid: names file, line and key.
+    """
+    if not (folder / RETENTION).exists():
+        return FOR_EVER
+    file = TomlFile(folder / RETENTION, RETENTION)
+    policy = file.read(RetentionPolicy)
+    _check_retention(file, policy)
+    return policy
 
 
 _NAMES = ("assembly", "routing", "waiting", "alerts", "quality")

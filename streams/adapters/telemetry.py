@@ -31,6 +31,8 @@ CounterName = Literal[
     "wetread_state_conflicts_total",
     # readings by outcome: answered, quality, failed
     "wetread_readings_total",
+    # objects of studies that are kept no longer, removed from the store
+    "wetread_objects_removed_total",
     # timers that came due and were sent as events
     "wetread_timers_fired_total",
 ]

@@ -24,6 +24,7 @@ VERBS = {
     "replay": ("replay",),
     "evaluate": ("evaluate",),
     "chaos": ("chaos",),
+    "retention": ("retention",),
     "doctor": ("doctor",),
     "run": ("run",),
 }

@@ -17,6 +17,7 @@ from streams.doors.memory import give_back_at_once, share
 from streams.doors.settings import DoorSettings
 from streams.doors.shipping import Shipper
 from streams.doors.spool import Spool
+from streams.runtime.keeping.asking import sweeps
 from streams.runtime.settings import Settings
 from streams.runtime.wiring import addresses, dicom_address, object_store, pseudonym
 
@@ -53,12 +54,12 @@ async def run_dimse(settings: Settings, ready: Ready) -> None:
 
 
 async def run_folder(settings: Settings, ready: Ready) -> None:
-    """The watched folder, until SIGTERM."""
+    """The watched folder, until SIGTERM; beside it what is kept no longer is removed, by a process of its own."""
     async with _shipping(settings, "folder", DoorSettings(home=settings.home).owed_most) as open_door:
         shipper = open_door.shipper
         door = FolderDoor(settings.inbox, shipper.objects, shipper.spool, shipper.pseudonyms, shipper.take)
         ready()
-        await open_door.until_asked_to_end(asyncio.create_task(door.run()))
+        await open_door.until_asked_to_end(asyncio.create_task(door.run()), asyncio.create_task(sweeps(settings)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
