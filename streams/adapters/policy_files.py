@@ -56,11 +56,6 @@ def read_policies(folder: Path, models: Mapping[str, ModelFolder]) -> Policies:
     _check_findings(files["waiting"], "by_finding", waiting.by_finding, found)
     _check_findings(files["alerts"], "findings", alerts.findings, found)
     _check_quality(files["quality"], quality)
-    sha = hashlib.sha256()
-    for name in sorted(files):
-        sha.update(f"{name}:{hashlib.sha256(files[name].content).hexdigest()}\n".encode())
-    for name in sorted(models):
-        sha.update(f"{name}:{models[name].digest}\n".encode())
     return Policies(
         assembly=assembly,
         routing=routing,
@@ -68,8 +63,17 @@ def read_policies(folder: Path, models: Mapping[str, ModelFolder]) -> Policies:
         alerts=alerts,
         quality=quality,
         retention=retention,
-        digest=sha.hexdigest(),
+        digest=_digest(files, models),
     )
+
+
+def _digest(files: Mapping[str, TomlFile], models: Mapping[str, ModelFolder]) -> str:
+    sha = hashlib.sha256()
+    for name in sorted(files):
+        sha.update(f"{name}:{hashlib.sha256(files[name].content).hexdigest()}\n".encode())
+    for name in sorted(models):
+        sha.update(f"{name}:{models[name].digest}\n".encode())
+    return sha.hexdigest()
 
 
 def read_retention(folder: Path) -> RetentionPolicy:
