@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from heapq import heappop, heappush
 
 from streams.events import imaging, reading
 from streams.events.envelope import Envelope, timestamp
@@ -80,6 +81,7 @@ class _AgentShadow:
         self.agent, self.policy, self.address, self.rules_of = agent, policy, address, rules_of
         self.parts: dict[str, dict[str, object]] = defaultdict(dict)
         self.timers: dict[tuple[str, str], datetime] = {}
+        self.by_due: list[tuple[datetime, str, str]] = []  # a heap; what was set anew or cancelled stands there still
         self.ever_set: set[str] = set()
 
     def timer_id(self, key: str, name: str, due: datetime) -> EventId:
@@ -102,15 +104,17 @@ class _AgentShadow:
             self.timers.pop((heard.key, name), None)
             if due is not None:
                 self.timers[heard.key, name] = due
+                heappush(self.by_due, (due, heard.key, name))
                 self.ever_set.add(self.timer_id(heard.key, name, due))
         return [Said(*pair) for said in decision.says for pair in self.address(said, self.agent.name)]
 
     def due_before(self, time: datetime, recorded: Iterable[str]) -> list[Envelope]:
         """Timers of the candidate that the record does not hold, due before time, the earliest first."""
         fired = []
-        for due, key, name in sorted((due, *place) for place, due in self.timers.items() if due < time):
+        while self.by_due and self.by_due[0][0] < time:
+            due, key, name = heappop(self.by_due)
             identity = self.timer_id(key, name, due)
-            if identity not in recorded:
+            if self.timers.get((key, name)) == due and identity not in recorded:
                 del self.timers[key, name]
                 stage, _, own = name.partition(".")
                 if own == LAST:

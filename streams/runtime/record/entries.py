@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import gc
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,6 +46,18 @@ async def entries(
         if mark not in seen:
             seen.add(mark)
             yield Entry(record=record, envelope=envelope)
+
+
+@contextmanager
+def keeping_all() -> Iterator[None]:
+    """While a command reads what it keeps: Python's collector would walk all of it again and again for nothing."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
 
 
 async def decided_under(log: EventLog, topics: Sequence[str] = EVERY_TOPIC) -> dict[str, str]:

@@ -15,7 +15,7 @@ from streams.oversight.ledger import Ledger
 from streams.oversight.shadow import Difference, RulesOf, Said, by_the_candidate, replay
 from streams.policy import Policies
 from streams.ports import EventLog, Message
-from streams.runtime.record.entries import Entry, entries
+from streams.runtime.record.entries import Entry, entries, keeping_all
 
 PREFIX = "shadow."
 
@@ -69,12 +69,13 @@ async def replayed(
     since, until: compare only studies of which something was stored in that time; states are built from
     the beginning of the record in any case.
     """
-    record = [entry async for entry in entries(log)]
-    inputs: dict[str, list[Envelope]] = defaultdict(list)
-    for entry in record:
-        inputs[entry.record.topic].append(entry.envelope)
-    said = replay(agents(policies, contracts), policies.digest, inputs, addressed, rules_of)
-    return said, compare(record, said, since, until)
+    with keeping_all():
+        record = [entry async for entry in entries(log)]
+        inputs: dict[str, list[Envelope]] = defaultdict(list)
+        for entry in record:
+            inputs[entry.record.topic].append(entry.envelope)
+        said = replay(agents(policies, contracts), policies.digest, inputs, addressed, rules_of)
+        return said, compare(record, said, since, until)
 
 
 def compare(
