@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from tests.bench import at_once, calls, latency, models, open_studies, stat_first, transport
+from tests.bench import (
+    at_once,
+    bulk_replay,
+    calls,
+    growth_open,
+    growth_partitions,
+    latency,
+    models,
+    stat_first,
+    transport,
+)
 from tests.bench.table import Section, write
 
 TRANSPORT_NOTES = (
@@ -33,7 +43,9 @@ SECTIONS: dict[str, Callable[[bool], Section]] = {
     "latency": latency.stand_in,
     "whole": latency.whole,
     "at-once": at_once.run,
-    "open-studies": open_studies.run,
+    "growth-open": growth_open.run,
+    "growth-partitions": growth_partitions.run,
+    "bulk-replay": bulk_replay.run,
     "models": models.per_model,
     "calls": calls.against_a_session,
     "stat-first": stat_first.run,
