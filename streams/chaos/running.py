@@ -22,6 +22,7 @@ from streams.adapters.contract_files import read_models
 from streams.adapters.kafka_lag import lag
 from streams.chaos import collecting
 from streams.chaos.history import History, moment
+from streams.chaos.older import laid_out
 from streams.chaos.site import BROUGHT, Site, Wishes, standing
 from streams.chaos.studies import model
 from streams.chaos.studies.others import Others
@@ -60,6 +61,7 @@ class Asked:
     Attributes:
         profile: what may fall, and how often.
         unprotected: protections that are off.
+        older: the commit from which processes begin, until they are restarted; empty: this build.
         folder: of the history; home: of the stack.
     """
 
@@ -71,6 +73,7 @@ class Asked:
     home: Path
     unprotected: tuple[str, ...] = ()
     short: bool = False
+    older: str = ""
 
 
 @dataclass(slots=True)
@@ -133,6 +136,7 @@ class Run:
             {
                 "schema": 1, "seed": self.asked.seed, "minutes": self.asked.minutes, "rate": self.asked.rate,
                 "profile": self.asked.profile.name,
+                "older": self.asked.older or None,
                 "torments": list(self.asked.profile.torments), "protections_off": list(self.asked.unprotected),
                 "partitions": PARTITIONS, "began_at": moment(), "mono": time.monotonic(),
                 "catalogue": digest(self.asked.profile.torments),
@@ -229,9 +233,12 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
     """
     history = History(asked.folder)
     collector = collecting.Collector(history)
+    older = asked.home.with_name("older") if asked.older else None
+    if older is not None:
+        say(f"processes begin from {laid_out(asked.older, older)}")
     wishes = Wishes(
         home=asked.home, seed=asked.seed, unprotected=asked.unprotected, otlp=collector.endpoint,
-        longest_pause=asked.profile.longest_pause_s,
+        longest_pause=asked.profile.longest_pause_s, older=older,
     )  # fmt: skip
     faulthandler.dump_traceback_later(asked.minutes * 60 + ENDS_WITHIN_S, exit=True)  # the guardian ends the stack then
     missing: list[str] = []

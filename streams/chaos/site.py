@@ -23,7 +23,7 @@ from streams.runtime.parts.part import Child
 from streams.runtime.parts.ports import claim_ports
 from streams.runtime.parts.settings import Addresses
 from streams.runtime.parts.states import PartState, State
-from streams.runtime.settings import Settings, as_environment, default_home, load, shipped
+from streams.runtime.settings import CHECKOUT, Settings, as_environment, default_home, load, shipped
 from streams.runtime.stack.services import children
 from streams.runtime.stack.stack import Stack, StackEvent
 from streams.runtime.stack.supervision import LONGEST_PAUSE
@@ -46,6 +46,7 @@ class Wishes:
         home: a folder that is not there yet.
         unprotected: names of protections that are switched off.
         otlp: where traces and metrics go.
+        older: files of the build from which our own processes begin; None: of this one.
         longest_pause: before what dies again and again is started anew.
     """
 
@@ -56,6 +57,7 @@ class Wishes:
     workers: int = WORKERS
     readers: int = READERS
     longest_pause: float = LONGEST_PAUSE
+    older: Path | None = None
 
 
 @dataclass(slots=True)
@@ -140,6 +142,11 @@ class Site:
             return None
         return pid
 
+    def renew(self, name: str) -> None:
+        """From its next start on a process of ours is of this build; a part is what it is."""
+        if name in self.clothes:
+            self.clothes[name].update(_of_build(CHECKOUT, self.settings.policies))
+
     def calm(self) -> None:
         """Every link as it was at the beginning."""
         for name, of in UPSTREAM.items():
@@ -174,7 +181,7 @@ def standing(wishes: Wishes, history: History, say: Callable[[str], None]) -> It
     links.start()
     try:
         at = stack.start(START_S)
-        own = _dressed(children(settings, _linked(at, ports), ports["dicom"]), site.clothes)
+        own = _dressed(children(settings, _linked(at, ports), ports["dicom"]), site.clothes, wishes.older)
         stack.add(*own, timeout=START_S)
         yield site
     finally:
@@ -198,11 +205,15 @@ def _linked(at: Addresses, ports: dict[str, int]) -> Addresses:
     )
 
 
-def _dressed(own: list[Child], clothes: dict[str, dict[str, str]]) -> list[Child]:
+def _of_build(files: Path, policies: Path) -> dict[str, str]:
+    return {"PYTHONPATH": str(files), "WETREAD_POLICIES": str(policies)}
+
+
+def _dressed(own: list[Child], clothes: dict[str, dict[str, str]], older: Path | None) -> list[Child]:
     """The children with an environment that can be added to between two of their lives."""
     dressed = []
     for child in own:
-        environment = dict(child.env)
+        environment = dict(child.env) | (_of_build(older, older / "deploy" / "policies") if older else {})
         clothes[child.name] = environment
         dressed.append(replace(child, env=environment))
     return dressed

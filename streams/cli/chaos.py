@@ -31,6 +31,7 @@ def chaos(  # noqa: PLR0913, PLR0917  # a command's options
     rate: Annotated[float, typer.Option(help="Studies a second, at most 3.")] = 1.0,
     profile: Annotated[str, typer.Option(help=f"What falls how often: {', '.join(PROFILES)}.")] = USUALLY,
     only: Annotated[str, typer.Option(help="Torments that may fall, with commas; none: nothing is broken.")] = "",
+    older: Annotated[str, typer.Option("--from", help="A commit from which processes begin, until a restart.")] = "",
     without: Annotated[str, typer.Option(help="Protections to go without, with commas, for a self-test.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's folder too, not only the history.")] = False,
 ) -> None:
@@ -47,6 +48,7 @@ def chaos(  # noqa: PLR0913, PLR0917  # a command's options
         home=home,
         unprotected=_words(without),
         short=minutes <= SHORT_MINUTES,
+        older=older,
     )
     print(f"seed {chosen}; history in {folder}", flush=True)
     code = run(asked, lambda line: print(line, flush=True))

@@ -141,14 +141,15 @@ def stormed(tools: Tools) -> Struck:
 
 
 def restarted(tools: Tools) -> Struck:
-    """Everything started anew, one after the other, gracefully: a deploy."""
+    """Everything started anew, one after the other, gracefully, each once the one before is ready: a deploy."""
     site = tools.site
-    kinds = ("worker", "reader", "door", "triton", "redis", "kafka")
+    kinds = ("door", "worker", "reader", "redis", "triton", "kafka")
     names = [name for kind in kinds for name in site.names(kind)]
 
     def all_back() -> bool:
         for name in names:
             before = site.life(name).restarts
+            site.renew(name)
             if site.signal(name, signal.SIGTERM) and not site.until_back(name, before, PATIENCE_S):
                 return False
         return True

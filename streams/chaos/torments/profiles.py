@@ -14,6 +14,8 @@ KILL_EVERY_S = (40.0, 60.0)
 """Per kind of part: 72 kills in an hour, of which 50 are wanted; some are passed over while the part is down."""
 CRASH_EVERY_S = {"door": (13.0, 23.0), "worker": (14.0, 26.0), "reader": (24.0, 40.0)}
 """Per kind of process: some 200, 180 and 110 crashes in an hour, 33 to 37 for each point, half of them before it."""
+ROLLING_AFTER_S = (40.0, 40.0)
+"""So long studies pass in peace: what a restart delays is told by how long they took then."""
 REST_EVERY_S = (10.0, 25.0)
 SHORT_PAUSE_S = 2.0
 """What is killed each minute is started anew soon: with the usual growing pauses it would hardly run at all."""
@@ -94,4 +96,12 @@ def _all() -> Profile:
     return Profile(name="all", lanes=(*_kills().lanes, *_points().lanes, others), longest_pause_s=SHORT_PAUSE_S)
 
 
-PROFILES: dict[str, Callable[[], Profile]] = {"usual": usual, "kills": _kills, "points": _points, "all": _all}
+def _rolling() -> Profile:
+    """Everything started anew, one after the other, and again as soon as all was: nothing else falls."""
+    lane = Lane(name="/rolling", torments=("all.restart",), pause_s=ROLLING_AFTER_S, patient=True)
+    return Profile(name="rolling", lanes=(lane,))
+
+
+PROFILES: dict[str, Callable[[], Profile]] = {
+    "usual": usual, "kills": _kills, "points": _points, "all": _all, "rolling": _rolling,
+}  # fmt: skip

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from math import ceil
+from statistics import median
 from typing import Any
 
 from streams.chaos.verifier.checks.outcomes import given_up
@@ -14,7 +15,7 @@ from streams.chaos.verifier.history import Event, History, Torment
 from streams.chaos.verifier.silence import Silences
 from streams.chaos.verifier.violations import Violation
 
-KILL = ".kill"
+KILL, RESTART = ".kill", "all.restart"
 KILLED = {"triton.model": "stub", "kafka.away": "kafka", "redis.cut": "redis"}
 """Further faults that are a SIGKILL, and of what; the stub is the process of Triton that runs the model."""
 SILENCING = frozenset({"worker", "redis", "kafka", "broker", "link", "all", "point"})
@@ -61,6 +62,8 @@ class Figures:
             that were asked for again in the urgent lane, as their study became urgent, and answered for both requests.
         repeated_percent: records that repeat an event.
         to_effect, to_alert: from the last image stored to the outcome, to the alert, as the broker took them.
+        calm: the same to the outcome, of what no fault fell on; restart_delays: how much longer than calm's median it
+            took where everything was being started anew, one after the other.
         recovery: fault to the time from its end until the part was ready again.
         flow: fault to the time from its end until every partition in which something waited went on.
         silence_longest: the longest time for which a partition held an event that waited and said nothing.
@@ -81,6 +84,8 @@ class Figures:
     repeated_percent: float
     to_effect: Spread
     to_alert: Spread
+    calm: Spread
+    restart_delays: Spread
     recovery: Mapping[str, Spread]
     flow: Mapping[str, Spread]
     silence_longest: Spread
@@ -98,6 +103,7 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
     silences = Silences(history.record)
     requests, readings = _answers(history)
     by_fault = _by_fault(history.torments)
+    calm, restarted = _untouched(history), _touched(history, by_fault.get(RESTART, ()))
     distinct = len({(event.topic, event.id) for event in history.record.all})
     return Figures(
         studies=sum(1 for study in history.studies if history.acknowledged(study)),
@@ -114,6 +120,8 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
         repeated_percent=_percent(len(history.record.all) - distinct, distinct),
         to_effect=spread(_since_stored(history.record.of("StudyClosed"))),
         to_alert=spread(_since_stored(history.record.of("AlertRaised"))),
+        calm=spread(calm),
+        restart_delays=spread([s - median(calm) for s in restarted] if calm else []),
         recovery={fault: spread(_recoveries(torments)) for fault, torments in by_fault.items()},
         flow={fault: spread(_flow(silences, torments)) for fault, torments in by_fault.items()},
         silence_longest=spread(silences.longest()),
@@ -156,6 +164,27 @@ def _by_fault(torments: Sequence[Torment]) -> dict[str, list[Torment]]:
 def _since_stored(events: Sequence[Event]) -> list[float]:
     stored_at = [(e, datetime.fromisoformat(e.body["last_stored_at"])) for e in events if "last_stored_at" in e.body]
     return [(event.at - at).total_seconds() for event, at in stored_at]
+
+
+def _touched(history: History, torments: Sequence[Torment]) -> list[float]:
+    """Seconds from the last image to the outcome, of those that were on their way while one of these lasted."""
+    return [seconds for begun, ended, seconds in _ways(history) if _fell_on(begun, ended, torments)]
+
+
+def _untouched(history: History) -> list[float]:
+    """The same of those on which nothing fell."""
+    return [seconds for begun, ended, seconds in _ways(history) if not _fell_on(begun, ended, history.torments)]
+
+
+def _ways(history: History) -> Iterator[tuple[datetime, datetime, float]]:
+    for event in history.record.of("StudyClosed"):
+        if "last_stored_at" in event.body:
+            begun = datetime.fromisoformat(event.body["last_stored_at"])
+            yield begun, event.at, (event.at - begun).total_seconds()
+
+
+def _fell_on(begun: datetime, ended: datetime, torments: Sequence[Torment]) -> bool:
+    return any(t.at <= ended and (t.recovered_at or ended) >= begun for t in torments)
 
 
 def _recoveries(torments: Sequence[Torment]) -> list[float]:

@@ -132,6 +132,8 @@ def _figures(figures: Figures) -> Table:
         ("records that repeat an event", f"{figures.repeated_percent} %"),
         ("last image to outcome", _spread(figures.to_effect)),
         ("last image to alert", _spread(figures.to_alert)),
+        ("last image to outcome where nothing fell", _spread(figures.calm)),
+        ("later than that median while all is restarted", _spread(figures.restart_delays)),
         ("longest silence of a partition", _spread(figures.silence_longest)),
         ("partitions silent after a worker's kill", _spread(figures.silence_after_kill)),
     ]

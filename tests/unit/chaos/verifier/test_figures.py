@@ -42,7 +42,7 @@ def test_a_quiet_run(tmp_path):
     assert (found.readings, found.redone_percent, found.repeated_percent) == (7, 0.0, 0.0)
     assert found.to_alert.count == 3
     assert found.silence_after_kill.count == 0
-    assert [bar.met for bar in bars(found)] == [True, True, None, None, True, None]
+    assert [bar.met for bar in bars(found)] == [True, True, None, None, True, None, None]
 
 
 def test_kills_are_counted_by_part_and_recoveries_by_fault(tmp_path):
@@ -171,6 +171,19 @@ def test_the_time_to_an_effect_counts_from_the_last_image(tmp_path):
     before = measured(rows, tmp_path / "before").to_effect.longest_s
     rows.find("triage.outcomes", "StudyClosed", uid(2))["timestamp"] += 30_000
     assert measured(rows, tmp_path / "after").to_effect.longest_s > max(before, 29)
+
+
+def test_what_a_restart_of_everything_delays_is_told_against_the_others(tmp_path):
+    """Studies that were on their way meanwhile, over the median of those on which nothing fell."""
+    rows = day().bent()
+    late(rows, ALONE, 25.0)
+    closed = rows.find("triage.outcomes", "StudyClosed", ALONE)["timestamp"] / 1000 - at(0).timestamp()
+    rows.torments.append(torment(1, "all.restart", closed - 5.0, ready=4.0))
+    found = measured(rows, tmp_path)
+    assert found.restart_delays.longest_s == pytest.approx(found.to_effect.longest_s - found.calm.median_s, abs=0.01)
+    assert found.calm.longest_s < 25
+    (bar,) = (bar for bar in bars(found) if "restarted" in bar.what)
+    assert bar.met is False
 
 
 def test_a_spread_is_of_nearest_ranks():
