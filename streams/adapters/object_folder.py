@@ -184,16 +184,16 @@ class ObjectFolder:
 
 def _holds(target: Path, content: bytes) -> bool:
     """Whether it is there, byte for byte: reading it back costs less than the syncs of an object that is new."""
-    rest = memoryview(content)
+    at = 0
     try:
         with target.open("rb", buffering=0) as file:
             while part := file.read(CHUNK_BYTES):
-                if rest[: len(part)] != part:
+                if content[at : at + len(part)] != part:
                     return False
-                rest = rest[len(part) :]
+                at += len(part)
     except OSError:  # not there, or the disk cannot read it
         return False
-    return not rest
+    return at == len(content)
 
 
 def _sync_folder(folder: Path) -> None:

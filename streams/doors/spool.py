@@ -244,6 +244,20 @@ class Spool:
                 expected += 1
 
 
+def owed_in(folder: Path) -> Iterator[bytes]:
+    """The notes of a spool that are still owed, as JSON, for a process that it does not belong to: it only reads."""
+    try:
+        shipped = int((folder / MARK_FILE).read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError):
+        shipped = 0
+    for path in sorted(folder.glob("*.notes")):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:  # all of it was shipped meanwhile
+            continue
+        yield from (body for number, body in enumerate(_bodies(content), start=int(path.stem)) if number > shipped)
+
+
 def _bodies(content: bytes) -> Iterator[bytes]:
     """The whole notes of a segment; a tail torn by a crash was never promised, and ends it."""
     at = 0

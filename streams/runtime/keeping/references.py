@@ -10,6 +10,8 @@ from datetime import datetime
 
 DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 """Any SHA-256 in any text: what names an object names it so, whatever the field is called."""
+QUOTED = re.compile(rb'"([0-9a-f]{64})"')
+"""In JSON, where it is found several times as fast."""
 MANIFEST = re.compile(rb'"manifest": ?"([0-9a-f]{64})"')
 
 
@@ -49,8 +51,9 @@ class Selection:
 
     def heard(self, study: str, content: bytes, written_at: datetime) -> None:
         """An event of a study, and when it was written."""
+        names = {found.decode() for found in QUOTED.findall(content)}
         for found, into in (
-            (digests_in(content) & self.candidates.keys(), self._named),
+            (names & self.candidates.keys(), self._named),
             (manifests_in(content), self._lists),
         ):
             for digest in found:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from streams.adapters.object_folder import ObjectFolder
+from streams.doors.spool import owed_in
 from streams.errors import ObjectDamaged, ObjectMissing, StateStoreAway
 from streams.events.codec import decode_part, type_name
 from streams.events.envelope import header
@@ -158,13 +159,11 @@ async def _ask_record(asked: Asked, selection: Selection, found: Sweep) -> None:
         )
 
 
-def _ask_owed(folder: Path, selection: Selection) -> None:
+def _ask_owed(spools: Path, selection: Selection) -> None:
     """Notes of which no event tells yet."""
-    for path in folder.glob("*/*.notes"):
-        try:
-            selection.keep(path.read_bytes(), "a note that is owed")
-        except FileNotFoundError:
-            log.info("retention: a segment of notes was shipped meanwhile; the record tells of it")
+    for folder in spools.glob("*/"):
+        for note in owed_in(folder):
+            selection.keep(note, "a note that is owed")
 
 
 def _lists(objects: ObjectFolder, selection: Selection) -> Iterator[bytes]:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from streams.adapters.memory_twins import MemoryLog
 from streams.adapters.object_folder import ObjectFolder
+from streams.doors.notes import Note
+from streams.doors.spool import Spool
 from streams.errors import ObjectMissing, StateStoreAway
 from streams.events.codec import encode_part
 from streams.events.envelope import to_kafka
@@ -142,7 +144,10 @@ async def test_bytes_that_two_studies_share_stay_for_the_open_one(site):
 async def test_what_waits_is_kept(site, tmp_path):
     """A note that no event tells of yet, a letter's file, what is put off: all name what they need."""
     owed, refused, put_off = (site.put(name, 400) for name in (b"owed", b"refused", b"put off"))
-    (tmp_path / "spool" / "dimse" / "0000000000000001.notes").write_bytes(b"\x00\xff" + f'"{owed}"'.encode())
+    spool = Spool(tmp_path / "spool" / "dimse", 10)
+    for digest in (site.put(b"shipped", 400), owed):
+        spool.owe(Note(kind="instance", at=NOW, association="A", digest=digest))
+    spool.shipped(1)
     site.record.append(DEADLETTERS, b"k", b"", [("wetread-object", refused.encode())])
     site.record.append("triage.readings.urgent.retry", b"1", f'{{"mask":"{put_off}"}}'.encode(), [])
     found = await site.sweep()
