@@ -63,6 +63,7 @@ def _servicer(stand_in: StandIn) -> Any:
         "ServerReady": lambda *_: service_pb2.ServerReadyResponse(ready=True),
         "ModelReady": lambda *_: service_pb2.ModelReadyResponse(ready=True),
         "ModelMetadata": lambda *_: service_pb2.ModelMetadataResponse(),
+        "ModelStatistics": lambda *_: service_pb2.ModelStatisticsResponse(),
         "ModelInfer": lambda _self, request, context: stand_in.infer(request, context),
         **{name: _empty(name) for name in EMPTY},
     }
