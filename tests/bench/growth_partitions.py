@@ -38,7 +38,7 @@ NOTES = (
     "real Redis and one flow worker with all agents of the map. Studies of 28 slices come in bursts, in turns, and",
     "this process answers their readings; `study` is CPU of worker and Redis from the burst to its last alert, `idle`",
     "what both take of a core while nothing comes: timers are looked for ten times a second, and the store is asked",
-    "once a second, for each of five places a partition. `busy` is `study` without what is idle in that time, `ratio`",
+    "once a second, for each of four places a partition. `busy` is `study` without what is idle in that time, `ratio`",
     "that against one partition, median over the rounds. Kafka's own CPU is left out.",
 )
 
