@@ -59,9 +59,13 @@ def stopped(kind: str) -> Strike:
     return strike
 
 
-def clock(tools: Tools) -> Struck | None:
-    """A worker starts again with its clock an hour apart, and later again with the right one."""
-    site, names = tools.site, tools.site.names("worker")
+def clock(kind: str) -> Strike:
+    """A process of a kind starts again with its clock an hour apart, and later again with the right one."""
+    return lambda tools: _clock(tools, kind)
+
+
+def _clock(tools: Tools, kind: str) -> Struck | None:
+    site, names = tools.site, tools.site.names(kind)
     if not names or not Path(FAKETIME).is_file():
         return None
     name, apart = tools.chance.choice(names), tools.chance.choice(("+1h", "-1h"))
