@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from streams.adapters.kafka_log import KafkaLog
+from streams.adapters.kafka_log import KafkaLog, create_topics
 from streams.adapters.object_folder import ObjectFolder
 from streams.events.envelope import from_kafka
 from streams.events.watching import StudyLetGo
 from streams.runtime.record.following import Following
 from streams.runtime.settings import shipped
+from streams.runtime.wiring import topic_plans
 from tests.support.kafka_and_redis import real_parts
 from tests.support.small_heads import slices, study, written
 
@@ -84,6 +85,7 @@ def site(tmp_path: Path) -> Iterator[tuple[Site, Redis, str]]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WETREAD_")}  # noqa: TID251
     told = {"HOME": home, "POLICIES": policies, "TRITON": "127.0.0.1:1"}
     with started(kafka), started(redis):
+        create_topics(kafka.address, topic_plans())  # the record is followed before a busy machine's worker is there
         told |= {"KAFKA": kafka.address, "REDIS": redis.address}
         own = Site(home, {**inherited, **{f"WETREAD_{name}": str(value) for name, value in told.items()}})
         running = [own.start("run", "worker", "--name", "w"), own.start("run", "door-folder", "--name", "d")]
