@@ -186,6 +186,9 @@ class StateStore(Protocol):
     async def holds(self, place: Place) -> bool:
         """Whether the store still holds all that it acknowledged to us since we took the place."""
 
+    async def time(self) -> datetime:
+        """The store's own clock, by which the timers of all workers fall due."""
+
     async def due(self, places: Sequence[Place], now: datetime, limit: int) -> list[DueTimer]:
         """Timers of these places that are due, the oldest first."""
 

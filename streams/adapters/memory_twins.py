@@ -179,6 +179,10 @@ class MemoryState:
         self._at(place)
         return self._knows(place)
 
+    async def time(self) -> datetime:
+        """This machine's."""
+        return datetime.now(UTC)
+
     async def due(self, places: Sequence[Place], now: datetime, limit: int) -> list[DueTimer]:
         """Timers of these places that are due, the oldest first."""
         timers = [

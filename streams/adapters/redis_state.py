@@ -122,6 +122,12 @@ class RedisState:
             found = await self._redis.hget(self._key(place, "place"), _ring_field(latest[0]))
         return bool(found == _spelled(latest).encode())
 
+    async def time(self) -> datetime:
+        """Redis' own clock."""
+        with _answering():
+            seconds, micros = await self._redis.time()
+        return _moment(int(seconds) * 1_000_000 + int(micros))
+
     async def due(self, places: Sequence[Place], now: datetime, limit: int) -> list[DueTimer]:
         """Timers of these places that are due, the oldest first."""
         with _answering():

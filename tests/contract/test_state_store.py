@@ -109,6 +109,13 @@ async def test_racing_commits_of_one_version(scene):
     assert loaded.parts["w"] == str(won.index(True)).encode()
 
 
+async def test_the_store_has_a_clock(store):
+    """One for all who ask, and it goes on."""
+    first, second = await store.time(), await store.time()
+    assert first <= second
+    assert first.utcoffset() == timedelta(0)
+
+
 async def test_due_timers(store):
     """By due time, exact to the microsecond, over several places, at most so many."""
     other = Place("intake", 5)

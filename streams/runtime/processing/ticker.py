@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from streams.errors import StateLost
 from streams.events.envelope import Envelope, timestamp, to_kafka
@@ -24,9 +24,12 @@ LOOK_EVERY_S, CHECK_EVERY_S = 0.1, 1.0
 AT_ONCE = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Ticker:
     """Looks for due timers of the places that this process has, and for what the store no longer holds.
+
+    What is due is told by the store's clock, as all workers have it: one whose own is an hour slow would hold its
+    studies for an hour, one that is fast would end them before their images have come.
 
     Attributes:
         places: the places that are this process's now.
@@ -36,6 +39,8 @@ class Ticker:
     outside: Outside
     places: Callable[[], Sequence[Place]]
     fire: Callable[[Sequence[DueTimer]], Awaitable[None]]
+    _ahead: timedelta = timedelta(0)
+    """Of this machine's clock, the store's is."""
 
     async def run(self) -> None:
         """Until cancelled; a part that is away is waited for.
@@ -45,16 +50,22 @@ class Ticker:
         """
         loop = asyncio.get_running_loop()
         checked = loop.time()
+        await self.outside.patience.until_done("timers", self.set_clock)
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             await self.outside.patience.until_done("timers", self.tick)
             if loop.time() - checked >= CHECK_EVERY_S:
                 checked = loop.time()
                 await self.outside.patience.until_done("timers", self.check)
+                await self.outside.patience.until_done("timers", self.set_clock)
+
+    async def set_clock(self) -> None:
+        """See how far the store's clock is ahead."""
+        self._ahead = await self.outside.state.time() - datetime.now(UTC)
 
     async def tick(self) -> None:
         """Fire what is due, acknowledged, then settle it: a crash between the two fires it again, by the same id."""
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) + self._ahead
         due = await self.outside.state.due(self.places(), now, AT_ONCE)
         if not Protection.DURABLE_TIMERS.on:
             due += self.outside.volatile.due(self.places(), now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -129,3 +129,34 @@ async def test_a_last_timer_takes_its_key_with_it():
     left = [dict((await s.state.load(Place("toy", 1), key, "d", None)).parts) for key in ("1.2", "1.3")]
     assert left == [{}, {"counting.x": b"{}"}]
     assert not (await s.state.load(Place("toy", 1), "1.2", "a", None)).applied
+
+
+class Elsewhere(datetime):
+    """A clock that is so far apart."""
+
+    apart = timedelta(0)
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime.now(tz) + cls.apart  # noqa: TID251  # a wrong clock is what is tried
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_the_clock_of_a_worker_moves_no_timer(hours, monkeypatch):
+    """What is due is due by the store's clock: no hour late where the worker is slow, not at once where it is fast."""
+    s = Scene()
+    await s.set()
+    (timer,) = await s.state.due(s.places, START + timedelta(days=1), 10)
+    apart = timedelta(minutes=10)
+    says = [timer.due - apart, timer.due + apart]
+
+    async def the_stores(_state):
+        return says.pop(0)
+
+    monkeypatch.setattr(MemoryState, "time", the_stores)
+    monkeypatch.setattr(Elsewhere, "apart", timedelta(hours=hours))
+    monkeypatch.setattr(ticker, "datetime", Elsewhere)
+    for times in (0, 1):
+        await s.ticker.set_clock()
+        await s.ticker.tick()
+        assert len(s.fired()) == times
