@@ -18,12 +18,11 @@ from typing import Any
 import psutil
 
 from streams import __version__
-from streams.adapters.contract_files import read_models
 from streams.adapters.kafka_lag import lag
 from streams.chaos import collecting
 from streams.chaos.history import History, moment
 from streams.chaos.older import laid_out
-from streams.chaos.site import BROUGHT, Site, Wishes, standing
+from streams.chaos.site import Site, Wishes, standing
 from streams.chaos.studies import model
 from streams.chaos.studies.others import Others
 from streams.chaos.studies.plan import Study, study
@@ -48,6 +47,7 @@ BAD_FILES_EVERY_S = 20.0
 STORIES = 2
 ENDS_WITHIN_S = 2400.0
 """Beyond the minutes in which is sent: all patiences together, spent to the last; then the run ends itself."""
+NOT_QUIET = 3
 LOOKS = 3
 """So often in a row nothing moves."""
 SHORT_MINUTES = 3.0
@@ -141,7 +141,7 @@ class Run:
                 "partitions": PARTITIONS, "began_at": moment(), "mono": time.monotonic(),
                 "catalogue": digest(self.asked.profile.torments),
                 "model": {"name": model.NAME, "finding": model.FINDING, "threshold": model.THRESHOLD,
-                          "versions": list(model.SLOPES), "digests": _digests(self.site.settings)},
+                          "versions": list(model.SLOPES), "digests": self.site.digests},
                 "score": {"slope": model.SLOPE, "middle": model.MIDDLE, "slopes": model.SLOPES},
                 "alerts_on": list(policies.alerts.findings),
                 "waits": {"by_priority": waits.by_priority, "by_finding": waits.by_finding,
@@ -217,13 +217,6 @@ class Run:
             return 1
 
 
-def _digests(settings: Settings) -> dict[str, str]:
-    """Of each version of the stand-in model."""
-    folders = (settings.models, settings.home / BROUGHT)
-    found = (read_models(folder)[model.NAME] for folder in folders)
-    return {one.contract.version: one.digest for one in found}
-
-
 def run(asked: Asked, say: Callable[[str], None]) -> int:
     """The run, its history and its verdict.
 
@@ -241,23 +234,13 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
         longest_pause=asked.profile.longest_pause_s, older=older,
     )  # fmt: skip
     faulthandler.dump_traceback_later(asked.minutes * 60 + ENDS_WITHIN_S, exit=True)  # the guardian ends the stack then
-    missing: list[str] = []
     with standing(wishes, history, say) as site:
         say(f"the stack stands in {asked.home}; {asked.minutes:g} minutes at {asked.rate:g} studies a second")
         ended = asyncio.run(Run(asked, site, history, say).go())
         say(
             "quiet; the history is written" if ended["quiet_at"] else f"not quiet: {len(ended['pending'])} studies open"
         )
-        for what, dump in (
-            ("topics", lambda: collecting.dump_topics(site.kafka, EVERYTHING, history)),
-            ("Redis", lambda: collecting.dump_redis(site.redis, AGENTS, history)),
-            ("stories", lambda: collecting.dump_stories(site, _some_studies(history), history)),
-        ):
-            try:
-                dump()
-            except Exception as error:  # noqa: BLE001  # a part that never came back: the verdict is no good one then
-                missing.append(what)
-                say(f"{what} could not be read: {type(error).__name__}: {error}")
+        read = _read(site, history, say)
     collector.stop()
     collecting.dump_objects(asked.home / "objects", history)
     collecting.keep_logs(asked.home, history)
@@ -269,9 +252,25 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
             "points": collecting.crashes(asked.home),
         },
     )  # fmt: skip
-    code = verified(asked.folder, say) or (0 if ended["quiet_at"] and not missing else 3)
+    code = verified(asked.folder, say) or (0 if ended["quiet_at"] and read else NOT_QUIET)
     faulthandler.cancel_dump_traceback_later()
     return code
+
+
+def _read(site: Site, history: History, say: Callable[[str], None]) -> bool:
+    """What is left at the end; False: a part never came back, and no verdict is a good one."""
+    whole = True
+    for what, dump in (
+        ("topics", lambda: collecting.dump_topics(site.kafka, EVERYTHING, history)),
+        ("Redis", lambda: collecting.dump_redis(site.redis, AGENTS, history)),
+        ("stories", lambda: collecting.dump_stories(site, _some_studies(history), history)),
+    ):
+        try:
+            dump()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other parts are read
+            whole = False
+            say(f"{what} could not be read: {type(error).__name__}: {error}")
+    return whole
 
 
 def _some_studies(history: History) -> Sequence[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from streams.adapters.contract_files import read_models
 from streams.chaos.history import History
 from streams.chaos.links import CALM, HOST, Links
 from streams.chaos.studies import model
@@ -96,6 +97,13 @@ class Site:
     def door(self) -> tuple[str, int]:
         """The DIMSE door, through its link."""
         return HOST, self.ports["link_dicom"]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Of each version of the model, as answers name it."""
+        folders = (self.settings.models, self.settings.home / BROUGHT)
+        found = (read_models(folder)[model.NAME] for folder in folders)
+        return {one.contract.version: one.digest for one in found}
 
     def names(self, kind: str) -> list[str]:
         """Running processes of a kind: worker, reader, door, triton, redis, kafka."""

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from streams.chaos.running import SHORT_MINUTES, Asked, histories, run
+from streams.chaos.running import NOT_QUIET, SHORT_MINUTES, Asked, histories, run
 from streams.chaos.torments.catalogue import ALL
 from streams.chaos.torments.profiles import PROFILES, Profile, usual
 from streams.runtime.settings import load
@@ -25,15 +25,13 @@ def register(app: typer.Typer) -> None:
     app.command("chaos")(chaos)
 
 
-def chaos(  # noqa: PLR0913, PLR0917  # a command's options
+def chaos(
     seed: Annotated[int | None, typer.Option(help="Decides what is sent and broken; none: a fresh one.")] = None,
     minutes: Annotated[float, typer.Option(help="How long studies are sent.")] = 5.0,
     rate: Annotated[float, typer.Option(help="Studies a second, at most 3.")] = 1.0,
     profile: Annotated[str, typer.Option(help=f"What falls how often: {', '.join(PROFILES)}.")] = USUALLY,
     only: Annotated[str, typer.Option(help="Torments that may fall, with commas; none: nothing is broken.")] = "",
     older: Annotated[str, typer.Option("--from", help="A commit from which processes begin, until a restart.")] = "",
-    without: Annotated[str, typer.Option(help="Protections to go without, with commas, for a self-test.")] = "",
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the stack's folder too, not only the history.")] = False,
 ) -> None:
     """Start a stack of its own, send studies whose answers are known, break what the seed says, and verify."""
     chosen = random.SystemRandom().randrange(1, 10_000) if seed is None else seed
@@ -46,13 +44,12 @@ def chaos(  # noqa: PLR0913, PLR0917  # a command's options
         profile=_profile(profile, only),
         folder=folder,
         home=home,
-        unprotected=_words(without),
         short=minutes <= SHORT_MINUTES,
         older=older,
     )
     print(f"seed {chosen}; history in {folder}", flush=True)
     code = run(asked, lambda line: print(line, flush=True))
-    if not keep:
+    if code != NOT_QUIET:  # what hangs is to be looked at
         shutil.rmtree(home.parent, ignore_errors=True)
     if code:
         options = f" --profile {profile}" + (f" --only {only}" if only else "")
