@@ -52,6 +52,7 @@ class Delivery:
     lanes: dict[str, Lane] = field(default_factory=dict)
     ready: Callable[[], None] | None = None
     end: Callable[[], None] = lambda: None
+    _behind: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
 
     def committable(self) -> dict[tuple[str, int], int]:
         """The low ends of all windows."""
@@ -79,6 +80,13 @@ class Delivery:
             return None
         return min(mark, committed)
 
+    def begin(self, topic: str, partition: int, offset: int, committed: int) -> None:
+        """Reading begins there, where the state stands; up to `committed` it has been said before."""
+        lane = self.lanes.get(topic)
+        if lane is not None:
+            lane.window.begin((topic, partition), offset)
+            self._behind[topic, partition] = (offset, committed)
+
     def resume(self) -> None:
         """Open all windows."""
         for lane in self.lanes.values():
@@ -88,17 +96,28 @@ class Delivery:
 
     def places(self) -> list[Place]:
         """The places of the partitions that are ours now."""
-        return self._placed(lambda lane: lane.agent)
+        return self._placed(lambda lane, _: lane.agent)
+
+    def caught_up(self) -> list[Place]:
+        """Those of them whose state knows all that was committed: what it has not seen yet may move its timers."""
+        low_ends = self.committable()
+
+        def name_of(lane: Lane, at: tuple[str, int]) -> str | None:
+            begun, committed = self._behind.get(at, (0, 0))
+            finished = begun if lane.window.awaits(at) else low_ends.get(at, begun)
+            return lane.agent if finished >= committed else None
+
+        return self._placed(name_of)
 
     def counted(self) -> list[Place]:
         """The places under which dead letters of our partitions are counted, each once."""
-        return list(dict.fromkeys(self._placed(lambda lane: lane.agent or lane.counted_as)))
+        return list(dict.fromkeys(self._placed(lambda lane, _: lane.agent or lane.counted_as)))
 
-    def _placed(self, name_of: Callable[[Lane], str | None]) -> list[Place]:
+    def _placed(self, name_of: Callable[[Lane, tuple[str, int]], str | None]) -> list[Place]:
         found = []
         for topic, partition in self.assigned():
             lane = self.lanes.get(topic)
-            name = lane and name_of(lane)
+            name = lane and name_of(lane, (topic, partition))
             if name:
                 found.append(Place(name, partition))
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -33,11 +33,13 @@ class Ticker:
 
     Attributes:
         places: the places that are this process's now.
+        firing: those of them whose timers may fire.
         fire: what is done with due timers before they are settled.
     """
 
     outside: Outside
     places: Callable[[], Sequence[Place]]
+    firing: Callable[[], Sequence[Place]]
     fire: Callable[[Sequence[DueTimer]], Awaitable[None]]
     _ahead: timedelta = timedelta(0)
     """Of this machine's clock, the store's is."""
@@ -66,9 +68,11 @@ class Ticker:
     async def tick(self) -> None:
         """Fire what is due, acknowledged, then settle it: a crash between the two fires it again, by the same id."""
         now = datetime.now(UTC) + self._ahead
-        due = await self.outside.state.due(self.places(), now, AT_ONCE)
+        firing = self.firing()
+        due = await self.outside.state.due(firing, now, AT_ONCE)
+        await self._check({timer.place for timer in due})  # a store that went back has timers that were moved since
         if not Protection.DURABLE_TIMERS.on:
-            due += self.outside.volatile.due(self.places(), now)
+            due += self.outside.volatile.due(firing, now)
         if due:
             with Point.TIMER_CLAIMED:
                 await self.fire(due)
@@ -78,7 +82,10 @@ class Ticker:
 
     async def check(self) -> None:
         """Whether the store still holds all that it acknowledged for our places."""
-        for place in self.places():
+        await self._check(self.places())
+
+    async def _check(self, places: Iterable[Place]) -> None:
+        for place in places:
             if not await self.outside.state.holds(place):
                 raise StateLost(f"the state of {place.agent} {place.partition} is gone; a restart reads it anew")
 

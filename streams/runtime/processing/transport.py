@@ -240,10 +240,16 @@ class Consumer(driver.Consumer):
         """Go to the committed offsets, or to where the state needs the record from."""
         committed = {TP(tp.topic, tp.partition): at for tp, at in (await self._thread.seek_to_committed()).items()}
         self._committed = committed
+        first = await self.earliest_offsets(*committed)
+        # An earlier round may have let events flow when this one had begun: none is applied to what is taken now.
+        await self.app.delivery.settle()
         start = self.app.delivery.start
         starts = await asyncio.gather(*(start(tp.topic, tp.partition, offset) for tp, offset in committed.items()))
         found = zip(committed.items(), starts, strict=True)
         lower = {tp: start for (tp, offset), start in found if start is not None and start != offset}
+        for tp, offset in committed.items():
+            begins = max(lower.get(tp, offset or 0), first.get(tp, 0))
+            self.app.delivery.begin(tp.topic, tp.partition, begins, offset or 0)
         if lower:
             log.info("the state needs the record from: %s", {f"{t.topic}/{t.partition}": o for t, o in lower.items()})
             await self._thread.seek_wait({driver.ensure_aiokafka_TP(tp): at for tp, at in lower.items()})

@@ -83,6 +83,7 @@ class Window:
         self._running, self._most_held = running, held
         self._on_fatal = on_fatal
         self._lanes: dict[Partition, Lane] = {}
+        self._begins: dict[Partition, int] = {}
         self._ready: deque[Held] = deque()
         self._behind: defaultdict[Hashable, deque[Held]] = defaultdict(deque)
         self._busy: set[Hashable] = set()
@@ -125,8 +126,9 @@ class Window:
             await self._changed.wait()
         if self._fatal is not None:
             raise self._fatal
-        if not self._open:
+        if not self._open or offset > self._begins.get(partition, offset):
             return
+        self._begins.pop(partition, None)
         lane = self._lanes.get(partition)
         if lane is None or offset <= lane.last:  # given to us anew, from an earlier offset
             lane = self._lanes[partition] = Lane()
@@ -136,6 +138,14 @@ class Window:
             lane.finish(offset)
             key = (partition, offset)
         self._line_up(Held(partition, offset, key, work, lane))
+
+    def begin(self, partition: Partition, offset: int) -> None:
+        """From where it is read now: what was fetched before, from further on, is not taken; it comes again."""
+        self._begins[partition] = offset
+
+    def awaits(self, partition: Partition) -> bool:
+        """Whether nothing of it came since it began anew."""
+        return partition in self._begins
 
     def low_ends(self) -> dict[Partition, int]:
         """What may be committed, by partition."""

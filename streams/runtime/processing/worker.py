@@ -152,7 +152,7 @@ def build_flow(wiring: FlowWiring) -> DeliveryApp:
     async def fire(due: Sequence[DueTimer]) -> None:
         await ticker.say(due, wiring.outside)
 
-    _tick(app, ticker.Ticker(outside=wiring.outside, places=delivery.places, fire=fire))
+    _tick(app, ticker.Ticker(outside=wiring.outside, places=delivery.places, firing=delivery.caught_up, fire=fire))
     return app
 
 
@@ -192,7 +192,7 @@ def build_reading(wiring: ReadingWiring) -> DeliveryApp:
     async def fire(due: Sequence[DueTimer]) -> None:
         await ticker.forget(due, wiring.outside)
 
-    _tick(app, ticker.Ticker(outside=wiring.outside, places=delivery.places, fire=fire))
+    _tick(app, ticker.Ticker(outside=wiring.outside, places=delivery.places, firing=delivery.places, fire=fire))
     return app
 
 

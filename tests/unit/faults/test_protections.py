@@ -49,7 +49,9 @@ class Scene:
         )  # fmt: skip
         self.applier = Applier(toy_agent(), self.outside)
         self.places = [Place("toy", p) for p in range(8)]
-        self.ticker = ticker.Ticker(outside=self.outside, places=lambda: self.places, fire=self.fire)
+        self.ticker = ticker.Ticker(
+            outside=self.outside, places=lambda: self.places, firing=lambda: self.places, fire=self.fire
+        )
 
     async def fire(self, due):
         await ticker.say(due, self.outside)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 from datetime import datetime, timedelta
 
 import pytest
@@ -14,6 +16,8 @@ from streams.events.imaging import TimerFired
 from streams.ports import Change, Place
 from streams.runtime.processing import ticker
 from streams.runtime.processing.applying import Applier, Outside
+from streams.runtime.processing.delivering import Delivery, Lane
+from streams.runtime.processing.window import Window
 from streams.stage import LAST
 from tests.support.toy import DEAD, START, TOPIC, addressed, opened, toy_agent
 
@@ -33,7 +37,9 @@ class Scene:
         )
         self.applier = Applier(toy_agent(), self.outside)
         self.places = [Place("toy", p) for p in range(8)]
-        self.ticker = ticker.Ticker(outside=self.outside, places=lambda: self.places, fire=self.fire)
+        self.ticker = ticker.Ticker(
+            outside=self.outside, places=lambda: self.places, firing=lambda: self.places, fire=self.fire
+        )
 
     async def fire(self, due):
         await ticker.say(due, self.outside)
@@ -160,3 +166,45 @@ async def test_the_clock_of_a_worker_moves_no_timer(hours, monkeypatch):
         await s.ticker.set_clock()
         await s.ticker.tick()
         assert len(s.fired()) == times
+
+
+async def test_a_store_that_went_back_fires_nothing():
+    """Its timers are those of then: some were moved or cancelled since, by events that it has forgotten."""
+    s = Scene()
+    await s.set()
+    then = copy.deepcopy(s.state._held)
+    other = opened("1.2", "other")
+    record = s.log.append(TOPIC, other.key, other.value, other.headers)
+    await s.applier.apply(record, lambda: 0)
+    s.state._held = then
+    with pytest.raises(StateLost):
+        await s.ticker.tick()
+    assert s.fired() == []
+
+
+def test_a_state_that_is_behind_fires_no_timer():
+    """Until all that was committed is finished again, its timers may be those that a later event has moved."""
+    window = Window(running=4, held=4, on_fatal=Scene().fire)
+    delivery = Delivery(lambda: [(TOPIC, 0), (TOPIC, 1)], {TOPIC: Lane(window=window, place="toy")})
+    delivery.begin(TOPIC, 0, 20, 20)
+    delivery.begin(TOPIC, 1, 5, 7)
+    assert delivery.places() == [Place("toy", 0), Place("toy", 1)]
+    assert delivery.caught_up() == [Place("toy", 0)]
+
+
+async def test_a_state_that_has_caught_up_fires_again():
+    """The last committed event is finished, whether its agent heard it or not."""
+    window = Window(running=4, held=4, on_fatal=Scene().fire)
+    delivery = Delivery(lambda: [(TOPIC, 1)], {TOPIC: Lane(window=window, place="toy")})
+    delivery.begin(TOPIC, 1, 5, 7)
+    for offset in (5, 6):
+        assert delivery.caught_up() == []
+        done = asyncio.Event()
+
+        async def work(_held, done=done):
+            done.set()
+
+        await window.submit((TOPIC, 1), offset, offset, work)
+        await done.wait()
+        await asyncio.sleep(0)
+    assert delivery.caught_up() == [Place("toy", 1)]

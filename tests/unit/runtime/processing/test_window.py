@@ -252,3 +252,16 @@ def test_any_order_of_finishing(keys, order, running):
             assert own == sorted(own)
 
     asyncio.run(scene())
+
+
+async def test_what_was_fetched_before_a_place_was_taken_is_not_begun_with():
+    """Reading goes back to where the state stands; an event from further on comes again in its turn."""
+    s = Scene(running=4)
+    s.window.begin(P, 3)
+    await s.submit(7)
+    assert s.window.low_ends() == {}
+    for offset in (3, 4, 5, 6, 7):
+        await s.submit(offset)
+    await s.let(3, 4, 5, 6, 7)
+    assert s.finished == [3, 4, 5, 6, 7]
+    assert s.window.low_ends() == {P: 8}
