@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
-from streams.adapters.contract_files import ModelFolder
 from streams.adapters.strict_toml import TomlFile, meant
 from streams.events.imaging import Priority
 from streams.events.quality import QUALITY_CODES
@@ -22,6 +21,9 @@ from streams.policy import (
     RoutingPolicy,
     WaitingPolicy,
 )
+
+if TYPE_CHECKING:  # what reads contracts loads all functions of reading: doors read policies too
+    from streams.adapters.contract_files import ModelFolder
 
 PRIORITIES: tuple[str, ...] = get_args(Priority)
 """The most urgent first."""

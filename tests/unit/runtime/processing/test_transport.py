@@ -12,15 +12,13 @@ from aiokafka.structs import OffsetAndMetadata
 from faust.tables.recovery import RebalanceAgain
 from faust.types import TP
 
-from streams.adapters.memory_reading import MemoryObjects
-from streams.adapters.memory_twins import MemoryLog, MemoryState
+from streams.adapters.memory_twins import MemoryState
 from streams.ports import Change, Place
 from streams.runtime.processing import transport
-from streams.runtime.processing.applying import Applier, Outside
 from streams.runtime.processing.dead_letters import DeadLetterCount, Rows, keep_row
 from streams.runtime.processing.recollecting import Answers
-from streams.runtime.processing.worker import FlowWiring, ReadingLane, ReadingWiring, Site, build_flow, build_reading
-from tests.support.toy import DEAD, TOPIC, addressed, toy_agent
+from streams.runtime.processing.worker import ReadingLane, ReadingWiring, Site, build_reading
+from tests.support.toy import TOPIC
 
 NAMES = [(owner, name) for owner, names in transport.PRIVATE_NAMES.items() for name in names]
 
@@ -31,24 +29,6 @@ def test_private_names_exist(owner, name):
     module, _, attribute = owner.partition(":")
     found = getattr(importlib.import_module(module), attribute)
     assert hasattr(found, name) or name in found.__annotations__
-
-
-@pytest.fixture
-def outside():
-    return Outside(
-        state=MemoryState(),
-        log=MemoryLog(),
-        objects=MemoryObjects(),
-        policy="p",
-        deadletters=DEAD,
-        addressed=addressed,
-    )
-
-
-@pytest.fixture
-def app(outside):
-    site = Site(bootstrap="127.0.0.1:1", group="g")
-    return build_flow(FlowWiring(site=site, outside=outside, agents=(toy_agent(),), forwards={"feedback": "fb"}))
 
 
 async def nothing(_record):
@@ -246,47 +226,6 @@ async def test_a_state_built_anew_takes_back_no_commit(app, outside):
     assert consumer._filter_committable_offsets([TP(TOPIC, 0), TP("fb", 0)]) == {TP("fb", 0): 9}
     app.delivery = Lows({(TOPIC, 0): 51})
     assert consumer._filter_committable_offsets([TP(TOPIC, 0)]) == {TP(TOPIC, 0): 51}
-
-
-async def test_places_are_taken_while_nothing_is_at_work(app, monkeypatch):
-    """An earlier round of a rebalance opened the windows: they are closed before the state says how far it has come.
-
-    Else an event from further on is applied to a state that has gone back, and decided as if what is between had not
-    been: a study assembled again, of other images, under the same revision.
-    """
-    window = app.delivery.lanes[TOPIC].window
-    window.open()
-    seen = []
-    take = Applier.take
-
-    async def taken(applier, partition, told=0):
-        seen.append(window._open)
-        return await take(applier, partition, told)
-
-    async def committed():
-        return {TP(TOPIC, 0): 50}
-
-    async def seek(_offsets):
-        """The broker is asked for it."""
-
-    async def earliest(*tps):
-        return dict.fromkeys(tps, 4)
-
-    monkeypatch.setattr(Applier, "take", taken)
-    consumer = object.__new__(transport.Consumer)
-    consumer.app = app
-    consumer._thread = SimpleNamespace(seek_to_committed=committed, seek_wait=seek, earliest_offsets=earliest)
-    await consumer.seek_to_committed()
-    assert seen == [False]
-    assert window.awaits((TOPIC, 0))
-    app.delivery.resume()
-    for offset, taken in ((56, False), (4, True), (5, True)):
-        await window.submit((TOPIC, 0), offset, offset, noop)
-        assert window.low_ends().get((TOPIC, 0)) is not None if taken else window.low_ends() == {}
-
-
-async def noop(_held):
-    """An event without effect."""
 
 
 class Head(Lows):
