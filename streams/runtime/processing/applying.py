@@ -238,8 +238,8 @@ class Applier:
         """Send the dead letter, then let the place's mark pass it, so that a restart does not begin before it."""
         reason = reason_of(error)
         where, place = _where(record), Place(self.agent.name, record.partition)
+        log.error("%s set aside: %s", where, reason, exc_info=None if isinstance(error, SetAside) else error)
         if not self._is_told(record):
-            log.error("%s set aside: %s", where, reason, exc_info=None if isinstance(error, SetAside) else error)
             if not self._dead.begun:
                 await self._patiently(lambda: self._dead.begin(self._outside.state))
             await self._dead.set_aside(place, reason, kind_of(record, self._kinds))

@@ -14,8 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from faust import App
-from faust.tables import TableManager
-from faust.tables.recovery import Recovery, ServiceStopped
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
@@ -24,6 +22,7 @@ from mode.threads import MethodQueue
 from streams.faults.points import Point
 from streams.faults.protections import Protection
 from streams.runtime.processing.delivering import Delivery
+from streams.runtime.processing.resuming import TAKES, Tables
 from streams.runtime.processing.standstill import Standstill
 
 log = logging.getLogger(__name__)
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 PRIVATE_NAMES = {
     "faust.app.base:App": ("_new_transport", "_new_producer_transport", "_consumer_wait_empty", "_stop_consumer"),
     "faust.tables.manager:TableManager": ("_recovery", "recovery"),
-    "faust.tables.recovery:Recovery": ("_wait",),
+    "faust.tables.recovery:Recovery": ("_resume_streams", "_wait"),
     "faust.transport.consumer:Consumer": ("_committed_offset",),
     "faust.transport.drivers.aiokafka:Consumer": (
         "_commit",
@@ -40,9 +39,11 @@ PRIVATE_NAMES = {
         "_new_consumer_thread",
         "_should_commit",
         "commit",
+        "earliest_offsets",
         "perform_seek",
         "resume_flow",
         "seek_to_committed",
+        "stop_flow",
         "verify_event_path",
         "wait_empty",
     ),
@@ -65,41 +66,8 @@ END_WITHIN_S, CRASH_WITHIN_S = 12.0, 3.0
 CALLS_AT_ONCE = 6
 """Into the consumer's thread. Faust has two: while partitions change a fetch holds one of them, and what is to be
 committed before they go waits behind whatever holds the other."""
-PLACE_WITHIN_S = 120.0
-"""Longer than a broker is away for a new start; then this process is not well."""
 STANDS_STILL_S, SAY_EVERY_S = 900.0, 120.0
 """Longer than any reading with its place behind urgent ones, and than a retry waits; and how often it is said then."""
-
-
-class PlaceNotFound(Exception):
-    """Where to read from is not known in time; the process ends, and is started anew."""
-
-
-class Resuming(Recovery):
-    """Finds the places to read from when partitions have come, and lets events flow.
-
-    Faust's own gives up after one request's time, and then takes the end of its waiting for the end of the service:
-    it stops without a word, and whatever partitions this worker is given from then on stay silent for ever.
-    """
-
-    async def _wait(self, coro: Any, timeout: Any = None) -> None:
-        try:
-            await super()._wait(coro, timeout=timeout and PLACE_WITHIN_S)
-        except ServiceStopped:
-            if self.should_stop:
-                raise
-            raise PlaceNotFound(f"where to read from is not known after {PLACE_WITHIN_S:.0f} s") from None
-
-
-class Tables(TableManager):
-    """No tables; Faust has them resume the flow all the same."""
-
-    @property
-    def recovery(self) -> Recovery:
-        """Ours, made once."""
-        if self._recovery is None:
-            self._recovery = Resuming(self.app, self, beacon=self.beacon, loop=self.loop)
-        return self._recovery
 
 
 class DeliveryApp(App):
@@ -180,6 +148,9 @@ class Consumer(driver.Consumer):
     """Of each partition: the offset that it waits for, since when, and when to say so."""
     _committed: Mapping[TP, int | None] | None = None
     """What was committed when partitions came; None: nothing yet."""
+    _begins: Mapping[TP, int] | None = None
+    """From where they are read."""
+    _seeking: asyncio.Lock | None = None
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -232,31 +203,45 @@ class Consumer(driver.Consumer):
 
         The committed offset also tells how far all is said. Were it to go back while a lost state is built anew, a
         crash in the middle would have the rest said again.
+
+        Faust's fetcher asks for it too, whenever something came while the flow stood and was let go: it is read again
+        from the same places. To take them then, perhaps after the flow goes on, would put a state that has gone back
+        under events that are at work.
         """
-        await super().perform_seek()
-        self._committed_offset.update({tp: at for tp, at in (self._committed or {}).items() if at and at > 0})
+        self._seeking = self._seeking or asyncio.Lock()
+        async with self._seeking:
+            if TAKES.get():
+                await super().perform_seek()
+                self._committed_offset.update({tp: at for tp, at in (self._committed or {}).items() if at and at > 0})
+            elif self._begins:
+                await self._thread.seek_wait({driver.ensure_aiokafka_TP(tp): at for tp, at in self._begins.items()})
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Go to the committed offsets, or to where the state needs the record from."""
+        self.stop_flow()  # an earlier round may have let events flow when this one had begun
         committed = {TP(tp.topic, tp.partition): at for tp, at in (await self._thread.seek_to_committed()).items()}
         self._committed = committed
         first = await self.earliest_offsets(*committed)
-        # An earlier round may have let events flow when this one had begun: none is applied to what is taken now.
-        await self.app.delivery.settle()
+        await self.app.delivery.settle()  # nothing is applied to what is taken now
         start = self.app.delivery.start
         starts = await asyncio.gather(*(start(tp.topic, tp.partition, offset) for tp, offset in committed.items()))
         found = zip(committed.items(), starts, strict=True)
         lower = {tp: start for (tp, offset), start in found if start is not None and start != offset}
-        for tp, offset in committed.items():
-            begins = max(lower.get(tp, offset or 0), first.get(tp, 0))
-            self.app.delivery.begin(tp.topic, tp.partition, begins, offset or 0)
+        self._begins = {tp: max(lower.get(tp, at or 0), first.get(tp, 0)) for tp, at in committed.items()}
+        for tp, begins in self._begins.items():
+            self.app.delivery.begin(tp.topic, tp.partition, begins, committed[tp] or 0)
         if lower:
             log.info("the state needs the record from: %s", {f"{t.topic}/{t.partition}": o for t, o in lower.items()})
             await self._thread.seek_wait({driver.ensure_aiokafka_TP(tp): at for tp, at in lower.items()})
         return {**committed, **lower}
 
     def resume_flow(self) -> None:
-        """After the seek: events that come now belong to the new assignment."""
+        """After the seek: events that come now belong to the new assignment.
+
+        Faust drops what it takes for read. What was still on its way while places were taken has moved that mark, and
+        what is to be read again would be dropped below it.
+        """
+        self._read_offset.update(self._begins or {})
         self.app.delivery.resume()
         super().resume_flow()
 

@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from streams.errors import StateLost
 from streams.faults.protections import Protection, all_on
 
 Partition = tuple[str, int]
 """Topic and partition."""
 Work = Callable[["Held"], Awaitable[None]]
+BEGINS_WITHIN_S = 10.0
+"""What was fetched before a place was taken is through by then."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +86,7 @@ class Window:
         self._running, self._most_held = running, held
         self._on_fatal = on_fatal
         self._lanes: dict[Partition, Lane] = {}
-        self._begins: dict[Partition, int] = {}
+        self._begins: dict[Partition, tuple[int, float | None]] = {}
         self._ready: deque[Held] = deque()
         self._behind: defaultdict[Hashable, deque[Held]] = defaultdict(deque)
         self._busy: set[Hashable] = set()
@@ -126,9 +129,8 @@ class Window:
             await self._changed.wait()
         if self._fatal is not None:
             raise self._fatal
-        if not self._open or offset > self._begins.get(partition, offset):
+        if not self._open or await self._is_early(partition, offset):
             return
-        self._begins.pop(partition, None)
         lane = self._lanes.get(partition)
         if lane is None or offset <= lane.last:  # given to us anew, from an earlier offset
             lane = self._lanes[partition] = Lane()
@@ -141,7 +143,24 @@ class Window:
 
     def begin(self, partition: Partition, offset: int) -> None:
         """From where it is read now: what was fetched before, from further on, is not taken; it comes again."""
-        self._begins[partition] = offset
+        self._begins[partition] = (offset, None)
+
+    async def _is_early(self, partition: Partition, offset: int) -> bool:
+        """Whether it lies beyond where reading begins, and that has not come yet.
+
+        Where that does not come the process ends: what is between would be left out.
+        """
+        begins, since = self._begins.get(partition, (offset, None))
+        if offset <= begins:
+            self._begins.pop(partition, None)
+            return False
+        now = asyncio.get_running_loop().time()
+        if since is not None and now - since > BEGINS_WITHIN_S:
+            topic, number = partition
+            self._fatal = StateLost(f"{topic}/{number} goes on at {offset}, not at {begins}; a restart reads it anew")
+            await self._on_fatal(self._fatal)
+        self._begins[partition] = (begins, now if since is None else since)
+        return True
 
     def awaits(self, partition: Partition) -> bool:
         """Whether nothing of it came since it began anew."""

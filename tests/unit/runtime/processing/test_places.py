@@ -6,8 +6,11 @@ from types import SimpleNamespace
 
 from faust.types import TP
 
-from streams.runtime.processing import transport
+from streams.errors import StateLost
 from streams.runtime.processing.applying import Applier
+from streams.runtime.processing.resuming import TAKES
+from streams.runtime.processing.window import Window
+from tests.support.consumers import stopped_consumer
 from tests.support.toy import TOPIC
 
 
@@ -36,8 +39,7 @@ async def test_places_are_taken_while_nothing_is_at_work(app, monkeypatch):
         return dict.fromkeys(tps, 4)
 
     monkeypatch.setattr(Applier, "take", taken)
-    consumer = object.__new__(transport.Consumer)
-    consumer.app = app
+    consumer = stopped_consumer(app)
     consumer._thread = SimpleNamespace(seek_to_committed=committed, seek_wait=seek, earliest_offsets=earliest)
     await consumer.seek_to_committed()
     assert seen == [False]
@@ -50,3 +52,52 @@ async def test_places_are_taken_while_nothing_is_at_work(app, monkeypatch):
 
 async def noop(_held):
     """An event without effect."""
+
+
+async def test_a_fetcher_that_let_something_go_takes_no_place(app, monkeypatch):
+    """Faust's fetcher seeks too, at any time: it is taken back to where reading began, under whatever is at work."""
+    taken, sought = [], []
+
+    async def take(_applier, partition, _told=0):
+        taken.append(partition)
+
+    async def committed():
+        return {TP(TOPIC, 0): 50}
+
+    async def seek(offsets):
+        sought.append({(tp.topic, tp.partition): at for tp, at in offsets.items()})
+
+    async def earliest(*tps):
+        return dict.fromkeys(tps, 0)
+
+    monkeypatch.setattr(Applier, "take", take)
+    consumer = stopped_consumer(app)
+    consumer._thread = SimpleNamespace(seek_to_committed=committed, seek_wait=seek, earliest_offsets=earliest)
+    await consumer.perform_seek()
+    assert (taken, sought) == ([0], [{(TOPIC, 0): 0}])
+    consumer._read_offset[TP(TOPIC, 0)] = 56
+    consumer.resume_flow()
+    assert consumer._read_offset == {TP(TOPIC, 0): 0}
+    window = app.delivery.lanes[TOPIC].window
+    await window.submit((TOPIC, 0), 0, 0, noop)
+    TAKES.set(False)
+    await consumer.perform_seek()
+    assert (taken, sought) == ([0], [{(TOPIC, 0): 0}] * 2)
+    assert window._open
+
+
+async def test_a_partition_that_goes_on_without_its_beginning_ends_the_process(monkeypatch):
+    """What is between would be left out, and nobody would know."""
+    ended = []
+
+    async def end(error):
+        ended.append(error)
+
+    window = Window(running=1, held=1, on_fatal=end)
+    window.begin((TOPIC, 0), 3)
+    await window.submit((TOPIC, 0), 7, 7, noop)
+    assert not ended
+    monkeypatch.setattr("streams.runtime.processing.window.BEGINS_WITHIN_S", -1.0)
+    await window.submit((TOPIC, 0), 8, 8, noop)
+    assert [type(error) for error in ended] == [StateLost]
+    assert window.low_ends() == {}

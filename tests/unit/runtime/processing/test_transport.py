@@ -14,10 +14,11 @@ from faust.types import TP
 
 from streams.adapters.memory_twins import MemoryState
 from streams.ports import Change, Place
-from streams.runtime.processing import transport
+from streams.runtime.processing import resuming, transport
 from streams.runtime.processing.dead_letters import DeadLetterCount, Rows, keep_row
 from streams.runtime.processing.recollecting import Answers
 from streams.runtime.processing.worker import ReadingLane, ReadingWiring, Site, build_reading
+from tests.support.consumers import stopped_consumer
 from tests.support.toy import TOPIC
 
 NAMES = [(owner, name) for owner, names in transport.PRIVATE_NAMES.items() for name in names]
@@ -71,21 +72,21 @@ def test_each_agent_listens_once(app, outside):
 
 async def test_a_slow_broker_does_not_make_a_worker_deaf(app, monkeypatch):
     """Places that are found late are found all the same; those that never are end the process, and say so."""
-    resuming = app.tables.recovery
+    recovery = app.tables.recovery
     found = asyncio.Event()
 
     async def find():
         await asyncio.sleep(0.02)
         found.set()
 
-    await resuming._wait(find(), timeout=0.001)
+    await recovery._wait(find(), timeout=0.001)
     assert found.is_set()
-    monkeypatch.setattr(transport, "PLACE_WITHIN_S", 0.001)
-    with pytest.raises(transport.PlaceNotFound, match="not known after"):
-        await resuming._wait(asyncio.sleep(60), timeout=0.001)
-    resuming.signal_recovery_start.set()
+    monkeypatch.setattr(resuming, "PLACE_WITHIN_S", 0.001)
+    with pytest.raises(resuming.PlaceNotFound, match="not known after"):
+        await recovery._wait(asyncio.sleep(60), timeout=0.001)
+    recovery.signal_recovery_start.set()
     with pytest.raises(RebalanceAgain):
-        await resuming._wait(asyncio.sleep(60), timeout=60)
+        await recovery._wait(asyncio.sleep(60), timeout=60)
 
 
 async def test_a_reading_place_that_comes_is_held_to_what_it_had(outside):
@@ -215,8 +216,7 @@ async def test_a_state_built_anew_takes_back_no_commit(app, outside):
     async def earliest(*tps):
         return {tp: 3 if tp == TP("fb", 1) else 0 for tp in tps}
 
-    consumer = object.__new__(transport.Consumer)
-    consumer.app = app
+    consumer = stopped_consumer(app)
     consumer._thread = SimpleNamespace(seek_to_committed=committed, seek_wait=seek, earliest_offsets=earliest)
     consumer._read_offset, consumer._committed_offset = {}, {}
     await consumer.perform_seek()
