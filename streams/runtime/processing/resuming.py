@@ -25,17 +25,17 @@ class Resuming(Recovery):
     it stops without a word, and whatever partitions this worker is given from then on stay silent for ever.
     """
 
-    async def _resume_streams(self, *args: Any, **named: Any) -> None:
-        TAKES.set(True)
-        await super()._resume_streams(*args, **named)
-
     async def _wait(self, coro: Any, timeout: Any = None) -> None:
+        # Only while it waits: what the recovery starts, such as the fetcher, inherits what is set here.
+        takes = TAKES.set(True)
         try:
             await super()._wait(coro, timeout=timeout and PLACE_WITHIN_S)
         except ServiceStopped:
             if self.should_stop:
                 raise
             raise PlaceNotFound(f"where to read from is not known after {PLACE_WITHIN_S:.0f} s") from None
+        finally:
+            TAKES.reset(takes)
 
 
 class Tables(TableManager):

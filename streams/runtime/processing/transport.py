@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 PRIVATE_NAMES = {
     "faust.app.base:App": ("_new_transport", "_new_producer_transport", "_consumer_wait_empty", "_stop_consumer"),
     "faust.tables.manager:TableManager": ("_recovery", "recovery"),
-    "faust.tables.recovery:Recovery": ("_resume_streams", "_wait"),
+    "faust.tables.recovery:Recovery": ("_wait",),
     "faust.transport.consumer:Consumer": ("_committed_offset",),
     "faust.transport.drivers.aiokafka:Consumer": (
         "_commit",

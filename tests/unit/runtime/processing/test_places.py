@@ -101,3 +101,15 @@ async def test_a_partition_that_goes_on_without_its_beginning_ends_the_process(m
     await window.submit((TOPIC, 0), 8, 8, noop)
     assert [type(error) for error in ended] == [StateLost]
     assert window.low_ends() == {}
+
+
+async def test_what_the_recovery_starts_takes_no_place(app):
+    """The fetcher's task is begun by the recovery, and would inherit what holds there."""
+    TAKES.set(False)
+    within = []
+
+    async def seeks():
+        within.append(TAKES.get())
+
+    await app.tables.recovery._wait(seeks(), timeout=5)
+    assert (within, TAKES.get()) == ([True], False)
