@@ -118,7 +118,7 @@ def test_doctor_finds_this_stack_well(whole_stack: WholeStack):
 
 def test_errors_are_a_sentence_and_a_code(whole_stack: WholeStack):
     """What does not exist is named; nothing prints a traceback."""
-    process = whole_stack.start_wetread("why", "no-such-study")
+    process = whole_stack.start_wetread("why", "no-such-study", "--within", "120")
     printed, complained = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 2
     assert "Traceback" not in printed + complained
