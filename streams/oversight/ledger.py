@@ -54,6 +54,17 @@ class StudyLine:
         return self.revision > 0 and self.assembled >= len(self.instances) and all(ended)
 
     @property
+    def whole(self) -> bool:
+        """What its outcomes rest on was read as well: topics are read side by side, and theirs may be ahead."""
+        read = {*self.findings, *((failure.model, failure.revision) for failure in self.failures if failure.final)}
+        return all(
+            set(end.alerts) <= self.alerts.keys()
+            and all(any(m == model and r <= end.revision for m, r in read) for model in end.models)
+            for ends in self.outcomes.values()
+            for end in ends
+        )
+
+    @property
     def newest_findings(self) -> tuple[reading.FindingMade, ...]:
         """Of each model, the finding of the newest revision that it read."""
         newest: dict[str, reading.FindingMade] = {}

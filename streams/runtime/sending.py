@@ -125,7 +125,7 @@ def pending(following: Following, delivery: Delivery) -> list[str]:
         line = following.ledger.lines.get(study)
         known = line.instances if line else set()
         missing = instances - known - dead
-        if missing or (instances & known and line and not line.settled):
+        if missing or (instances & known and line and not (line.settled and line.whole)):
             waiting.append(study)
     return waiting + [d for d in delivery.dropped if d not in objects and not _as_study(following, d)]
 
@@ -133,4 +133,5 @@ def pending(following: Following, delivery: Delivery) -> list[str]:
 def _as_study(following: Following, digest: str) -> bool:
     """Whether a file of the folder was readable after all and its study has settled."""
     study = following.ledger.studies_of_object.get(digest)
-    return study is not None and following.ledger.lines[study].settled
+    line = following.ledger.lines[study] if study is not None else None
+    return line is not None and line.settled and line.whole

@@ -52,7 +52,7 @@ def test_every_study_of_a_day_is_settled(day: tuple[Ledger, int]) -> None:
         "1": "analysed", "2": "analysed", "3": "rejected", "4": "failed", "5": "ineligible",
         "6": "ineligible", "7": "analysed", "8": "analysed", "9": "analysed",
     }  # fmt: skip
-    assert all(line.settled for line in ledger.lines.values())
+    assert all(line.settled and line.whole for line in ledger.lines.values())
     assert ledger.lines["8"].revision == 2
 
 
@@ -76,6 +76,22 @@ def test_two_outcomes_of_one_revision_are_seen() -> None:
     arrived = (stored(stack("1.2.1")), assembled(summary()))
     assert heard(*arrived, closed()).line("1.2.840.1").settled
     assert not heard(*arrived, closed(), replace(closed(), outcome="failed")).line("1.2.840.1").settled
+
+
+def test_an_outcome_that_is_ahead_of_its_answer_is_not_whole() -> None:
+    """Topics are read side by side: a row that is printed then has no finding, and no alert."""
+    end = replace(closed(), models=("ich",), alerts=())
+    assert not heard(end).line("1.2.840.1").whole
+    assert heard(end, found(0.2, 1)).line("1.2.840.1").whole
+    assert heard(found(0.2, 1), end).line("1.2.840.1").whole
+    assert not heard(found(0.2, 2), end).line("1.2.840.1").whole
+    failure = replace(example(reading.ReadingFailed), study="1.2.840.1", revision=1, model="ich")
+    assert heard(end, replace(failure, final=True)).line("1.2.840.1").whole
+    assert not heard(end, replace(failure, final=False)).line("1.2.840.1").whole
+    raised = replace(example(telling.AlertRaised), study="1.2.840.1")
+    named = replace(end, models=(), alerts=(raised.alert,))
+    assert not heard(named).line("1.2.840.1").whole
+    assert heard(named, raised).line("1.2.840.1").whole
 
 
 def test_a_study_with_images_in_no_revision_is_open() -> None:
