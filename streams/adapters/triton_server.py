@@ -232,15 +232,19 @@ class TritonServer:
         """Load a model anew whose process has died or was stalled."""
         while True:
             model = await self._lost.get()
+            others = {self._lost.get_nowait() for _ in range(self._lost.qsize())}  # each call that waited tells it
+            for other in others - {model}:
+                self._lost.put_nowait(other)
             try:
                 await self._load_anew(model)
-                if model in self._models:
-                    await self.ready(self._models[model].contract)
-            except (InferenceServerException, ModelServerAway) as error:
+            except ModelServerAway as error:
                 log.warning("model %s could not be loaded anew: %s", model, error)
                 await asyncio.sleep(REPAIR_AGAIN_S)  # Triton tells nobody when it could load it
-            while not self._lost.empty():  # told of the same death by every call that was waiting
-                self._lost.get_nowait()
+                self._lost.put_nowait(model)  # it may have been unloaded: nobody else would load it
+                continue
+            if model in self._models:
+                with contextlib.suppress(ModelServerAway):  # whoever asks it next is told
+                    await self.ready(self._models[model].contract)
 
     async def _load_anew(self, model: str) -> None:
         """Unload and load a model, unless another reader was first.

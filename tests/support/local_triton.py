@@ -6,9 +6,11 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import psutil
 
 from streams.runtime.parts.ports import claim_ports
 from streams.runtime.parts.settings import PartsSettings
@@ -83,11 +85,15 @@ class RunningTriton:
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """End it at once, as a crash would, with its models' processes: a stopped one would live on for ever."""
         if self.process is not None:
+            models = psutil.Process(self.process.pid).children(recursive=True) if self.process.poll() is None else []
             self.process.kill()
             self.process.wait()
             self.process = None
+            for model in models:
+                with suppress(psutil.NoSuchProcess):
+                    model.kill()
 
 
 def write_model(folder: Path, name: str) -> Path:
