@@ -15,7 +15,9 @@ from streams.ports import Tensor
 
 REFUSALS = ("INVALID_ARGUMENT", "INTERNAL", "OUT_OF_RANGE", "FAILED_PRECONDITION")
 """Statuses that say something about these tensors; every other one is about the server."""
-_DEAD_STUB = re.compile(r"(?i)stub process .* not healthy")
+_DEAD_STUB = re.compile(r"(?i)stub process .* not healthy|failed to process the requests\.?\s*$")
+"""Triton's words for the process of a model (its stub) that gives no sign; the second ones, without a reason, are of a
+process that was stalled and found the call's memory taken back."""
 _LOST_REGION = re.compile(r"(?i)unable to find .*shared memory region|shared memory region .*not (found|registered)")
 _SHORT_OF_MEMORY = re.compile(r"(?i)shared memory pool|failed to allocate|bad_alloc|out of memory")
 LONGEST = 300

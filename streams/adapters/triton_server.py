@@ -59,6 +59,7 @@ class TritonServer:
         self._sound: set[str] = set()
         self._asking = {name: asyncio.Lock() for name in models}
         self._lost: asyncio.Queue[str] = asyncio.Queue()
+        self._loading: dict[str, asyncio.Task[None]] = {}
         self._signing: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -75,7 +76,7 @@ class TritonServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._watch.cancel()
-        await asyncio.gather(self._watch, return_exceptions=True)
+        await asyncio.gather(self._watch, *self._loading.values(), return_exceptions=True)
         await self._regions.close()
         await self._client.close()
 
@@ -125,8 +126,11 @@ class TritonServer:
         if canary is None or contract.name not in self._models:
             return
         path = self._models[contract.name].path / canary.file
-        tensors = await asyncio.to_thread(_load, path)
-        expected = tensors.pop(EXPECTED)
+        try:
+            tensors = await asyncio.to_thread(_load, path)
+            expected = tensors.pop(EXPECTED)
+        except (OSError, ValueError, KeyError) as fault:
+            raise ModelServerAway(f"{contract.name} fails its canary: {path.name} cannot be read ({fault})") from fault
         try:
             said = await self._ask(contract.name, tensors, (canary.output,), f"canary-{contract.name}", CANARY_S)
         except ReadingBroken as fault:
@@ -235,31 +239,40 @@ class TritonServer:
             others = {self._lost.get_nowait() for _ in range(self._lost.qsize())}  # each call that waited tells it
             for other in others - {model}:
                 self._lost.put_nowait(other)
+            if self._models and model not in self._models:
+                continue  # it is not asked any more
             try:
                 await self._load_anew(model)
             except ModelServerAway as error:
                 log.warning("model %s could not be loaded anew: %s", model, error)
                 await asyncio.sleep(REPAIR_AGAIN_S)  # Triton tells nobody when it could load it
-                self._lost.put_nowait(model)  # it may have been unloaded: nobody else would load it
                 continue
             if model in self._models:
                 with contextlib.suppress(ModelServerAway):  # whoever asks it next is told
                     await self.ready(self._models[model].contract)
 
     async def _load_anew(self, model: str) -> None:
-        """Unload and load a model, unless another reader was first.
+        """Unload and load a model, unless another reader was first; once for all who wait for it here.
 
-        A canary would not do: it can be answered rightly, and leave its answer to the call that comes next.
+        A canary would not do: it can be answered rightly, and leave its answer to the call that comes next. Once begun
+        it goes on, though who waits for it is cancelled: a model that was only unloaded would stay so.
 
         Raises:
-            ModelServerAway: it cannot be loaded.
+            ModelServerAway: it cannot be loaded; it is tried again later.
         """
+        if model not in self._loading:
+            begun = self._loading[model] = asyncio.create_task(self._reload(model))
+            begun.add_done_callback(lambda _: self._loading.pop(model, None))
+        await asyncio.shield(self._loading[model])
+
+    async def _reload(self, model: str) -> None:
         try:
             if not Protection.RECEIPT.on or await self._is_fresh(model):
                 return
             await self._client.unload_model(model, client_timeout=LOAD_S)
             await self._client.load_model(model, client_timeout=LOAD_S)
         except InferenceServerException as error:
+            self._lost.put_nowait(model)
             raise ModelServerAway(f"{model} cannot be loaded anew: {status(error)} {error}") from error
         finally:
             self._distrust(model)
