@@ -64,6 +64,7 @@ class Delivery:
 
     async def settle(self) -> None:
         """Close all windows at once: decisions may finish, readings are cancelled and made by the next owner."""
+        self._behind.clear()
         await asyncio.gather(*(lane.window.close(lane.settle_s) for lane in self.lanes.values()))
         self.end()
 
@@ -103,7 +104,9 @@ class Delivery:
         low_ends = self.committable()
 
         def name_of(lane: Lane, at: tuple[str, int]) -> str | None:
-            begun, committed = self._behind.get(at, (0, 0))
+            if at not in self._behind:
+                return None  # given to us, and not yet taken
+            begun, committed = self._behind[at]
             finished = begun if lane.window.awaits(at) else low_ends.get(at, begun)
             return lane.agent if finished >= committed else None
 

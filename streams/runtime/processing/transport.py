@@ -31,7 +31,7 @@ PRIVATE_NAMES = {
     "faust.app.base:App": ("_new_transport", "_new_producer_transport", "_consumer_wait_empty", "_stop_consumer"),
     "faust.tables.manager:TableManager": ("_recovery", "recovery"),
     "faust.tables.recovery:Recovery": ("_wait",),
-    "faust.transport.consumer:Consumer": ("_committed_offset",),
+    "faust.transport.consumer:Consumer": ("_committed_offset", "_read_offset"),
     "faust.transport.drivers.aiokafka:Consumer": (
         "_commit",
         "_filter_tps_with_pending_acks",

@@ -86,7 +86,9 @@ class Window:
         self._running, self._most_held = running, held
         self._on_fatal = on_fatal
         self._lanes: dict[Partition, Lane] = {}
-        self._begins: dict[Partition, tuple[int, float | None]] = {}
+        self._begins: dict[Partition, int] = {}
+        self._overdue: dict[Partition, asyncio.TimerHandle] = {}
+        self._ending: asyncio.Future[None] | None = None
         self._ready: deque[Held] = deque()
         self._behind: defaultdict[Hashable, deque[Held]] = defaultdict(deque)
         self._busy: set[Hashable] = set()
@@ -129,7 +131,7 @@ class Window:
             await self._changed.wait()
         if self._fatal is not None:
             raise self._fatal
-        if not self._open or await self._is_early(partition, offset):
+        if not self._open or self._is_early(partition, offset):
             return
         lane = self._lanes.get(partition)
         if lane is None or offset <= lane.last:  # given to us anew, from an earlier offset
@@ -143,24 +145,36 @@ class Window:
 
     def begin(self, partition: Partition, offset: int) -> None:
         """From where it is read now: what was fetched before, from further on, is not taken; it comes again."""
-        self._begins[partition] = (offset, None)
+        self._begins[partition] = offset
+        self._no_longer(partition)
 
-    async def _is_early(self, partition: Partition, offset: int) -> bool:
+    def _is_early(self, partition: Partition, offset: int) -> bool:
         """Whether it lies beyond where reading begins, and that has not come yet.
 
-        Where that does not come the process ends: what is between would be left out.
+        Where that does not come in time the process ends: what is between would be left out.
         """
-        begins, since = self._begins.get(partition, (offset, None))
+        begins = self._begins.get(partition, offset)
         if offset <= begins:
             self._begins.pop(partition, None)
+            self._no_longer(partition)
             return False
-        now = asyncio.get_running_loop().time()
-        if since is not None and now - since > BEGINS_WITHIN_S:
+        if partition not in self._overdue:
             topic, number = partition
-            self._fatal = StateLost(f"{topic}/{number} goes on at {offset}, not at {begins}; a restart reads it anew")
-            await self._on_fatal(self._fatal)
-        self._begins[partition] = (begins, now if since is None else since)
+            lost = StateLost(f"{topic}/{number} goes on at {offset}, not at {begins}; a restart reads it anew")
+            loop = asyncio.get_running_loop()
+            self._overdue[partition] = loop.call_later(BEGINS_WITHIN_S, self._give_up, lost)
         return True
+
+    def _give_up(self, lost: StateLost) -> None:
+        if self._fatal is None:
+            self._fatal = lost
+            self._changed.set()
+            self._ending = asyncio.ensure_future(self._on_fatal(lost))
+
+    def _no_longer(self, *partitions: Partition) -> None:
+        for partition in partitions:
+            if overdue := self._overdue.pop(partition, None):
+                overdue.cancel()
 
     def awaits(self, partition: Partition) -> bool:
         """Whether nothing of it came since it began anew."""
@@ -180,6 +194,7 @@ class Window:
         Should the window open again meanwhile, only what ran before is cancelled: nobody else would do what came since.
         """
         self._open = False
+        self._no_longer(*list(self._overdue))
         self._ready.clear()
         self._behind.clear()
         self._busy = {held.key for held in self._tasks.values()}

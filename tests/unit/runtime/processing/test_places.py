@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 
+import pytest
 from faust.types import TP
 
 from streams.errors import StateLost
@@ -87,20 +89,29 @@ async def test_a_fetcher_that_let_something_go_takes_no_place(app, monkeypatch):
 
 
 async def test_a_partition_that_goes_on_without_its_beginning_ends_the_process(monkeypatch):
-    """What is between would be left out, and nobody would know."""
-    ended = []
-
-    async def end(error):
-        ended.append(error)
-
-    window = Window(running=1, held=1, on_fatal=end)
+    """What is between would be left out, and nobody would know, though nothing more comes."""
+    ended: asyncio.Queue[BaseException] = asyncio.Queue()
+    window = Window(running=1, held=9, on_fatal=ended.put)
+    monkeypatch.setattr("streams.runtime.processing.window.BEGINS_WITHIN_S", 0.05)
     window.begin((TOPIC, 0), 3)
     await window.submit((TOPIC, 0), 7, 7, noop)
-    assert not ended
-    monkeypatch.setattr("streams.runtime.processing.window.BEGINS_WITHIN_S", -1.0)
-    await window.submit((TOPIC, 0), 8, 8, noop)
-    assert [type(error) for error in ended] == [StateLost]
+    assert isinstance(await asyncio.wait_for(ended.get(), 10), StateLost)
     assert window.low_ends() == {}
+
+
+async def test_a_beginning_that_comes_or_is_taken_back_ends_nothing(monkeypatch):
+    """In time, or as the partition goes or begins anew elsewhere: nothing is overdue then."""
+    ended: asyncio.Queue[BaseException] = asyncio.Queue()
+    window = Window(running=1, held=9, on_fatal=ended.put)
+    monkeypatch.setattr("streams.runtime.processing.window.BEGINS_WITHIN_S", 0.05)
+    for number in range(3):
+        window.begin((TOPIC, number), 3)
+        await window.submit((TOPIC, number), 7, 7, noop)
+    await window.submit((TOPIC, 0), 3, 3, noop)
+    window.begin((TOPIC, 1), 9)
+    await window.close(0.0)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(ended.get(), 0.3)
 
 
 async def test_what_the_recovery_starts_takes_no_place(app):

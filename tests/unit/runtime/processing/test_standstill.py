@@ -26,7 +26,7 @@ async def test_a_loop_that_stands_still_ends_the_process(ended: threading.Event)
 async def test_a_loop_that_turns_lives(ended: threading.Event):
     """Each question is answered, a late one too."""
     turned = asyncio.Event()
-    with Standstill(asyncio.get_running_loop(), every_s=0.01, most=2, end=ended.set) as watched:
+    with Standstill(asyncio.get_running_loop(), every_s=0.05, most=100, end=ended.set) as watched:
         asyncio.get_running_loop().call_later(0.3, turned.set)
         await turned.wait()
     await asyncio.to_thread(watched._thread.join, 10)
