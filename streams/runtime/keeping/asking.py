@@ -71,14 +71,14 @@ async def sweeps(settings: Settings) -> None:
         pause = LONGEST_SLEEP_S
         try:
             policy = read_retention(settings.policies)
-        except PolicyInvalid as error:
-            log.warning("the object store is not looked through: %s", error)
-        else:
             if policy.ended_days:
                 every = policy.sweep_hours * 3600
                 pause = _seconds_to_wait(mark_file(settings.home), began, every)
                 if not pause and not await _one(settings):
                     pause = min(AGAIN_AFTER_S, every)
+        except (PolicyInvalid, OSError, ValueError) as error:  # a door takes images, whatever becomes of this
+            log.warning("the object store is not looked through: %s", error)
+            pause = LONGEST_SLEEP_S
         await asyncio.sleep(pause)
 
 
