@@ -7,10 +7,8 @@ import faulthandler
 import os
 import platform
 import random
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import psutil
 
 from streams import __version__
 from streams.adapters.kafka_lag import lag
-from streams.chaos import collecting
+from streams.chaos import collecting, ending
 from streams.chaos.history import History, moment
 from streams.chaos.older import laid_out
 from streams.chaos.site import Site, Wishes, standing
@@ -34,18 +32,15 @@ from streams.chaos.torments.struck import Tools
 from streams.chaos.torments.tormentor import Tormentors
 from streams.chaos.watching import Watch, beside, watching
 from streams.errors import BrokerAway
-from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS
+from streams.flow import PARTITIONS
 from streams.runtime.models.judging import judgement
 from streams.runtime.parts.ports import claim_ports
 from streams.runtime.settings import Settings
 from streams.runtime.wiring import GROUPS, pseudonym
 
-EVERYTHING = (*(t.name for t in TOPICS), *RETRY.values(), DEADLETTERS)
-AGENTS = ("orders", "intake", "triage", "growth")
 SENT_WITHIN_S, QUIET_WITHIN_S, LOOK_EVERY_S = 180.0, 420.0, 1.0
 BAD_FILES_EVERY_S = 20.0
-STORIES = 2
-ENDS_WITHIN_S = 2400.0
+ENDS_WITHIN_S, SHORT_ENDS_WITHIN_S = 2400.0, 1000.0
 """Beyond the minutes in which is sent: all patiences together, spent to the last; then the run ends itself."""
 NOT_QUIET = 3
 LOOKS = 3
@@ -146,7 +141,7 @@ class Run:
                 "alerts_on": list(policies.alerts.findings),
                 "waits": {"by_priority": waits.by_priority, "by_finding": waits.by_finding,
                           "no_ai_after_s": waits.no_ai_after_s},
-                "topics": list(EVERYTHING), "unordered": policies.routing.unordered,
+                "topics": list(ending.EVERYTHING), "unordered": policies.routing.unordered,
             },
         )  # fmt: skip
 
@@ -221,8 +216,8 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
     """The run, its history and its verdict.
 
     Returns:
-        0: no violation; 1: the verifier found some; 2: the history is no whole one; 3: it did not fall quiet, or a part
-        could not be read at the end. A run that hangs tells where each of its threads stands, and ends with 1.
+        0: no violation; 1: some, or it hung (where each thread stands is told); 2: the history is no whole one; 3: it
+        did not fall quiet, nothing was broken in it, or a part could not be read at the end.
     """
     history = History(asked.folder)
     collector = collecting.Collector(history)
@@ -233,14 +228,15 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
         home=asked.home, seed=asked.seed, unprotected=asked.unprotected, otlp=collector.endpoint,
         longest_pause=asked.profile.longest_pause_s, older=older,
     )  # fmt: skip
-    faulthandler.dump_traceback_later(asked.minutes * 60 + ENDS_WITHIN_S, exit=True)  # the guardian ends the stack then
+    ends_within = SHORT_ENDS_WITHIN_S if asked.short else ENDS_WITHIN_S
+    faulthandler.dump_traceback_later(asked.minutes * 60 + ends_within, exit=True)  # the guardian ends the stack then
     with standing(wishes, history, say) as site:
         say(f"the stack stands in {asked.home}; {asked.minutes:g} minutes at {asked.rate:g} studies a second")
         ended = asyncio.run(Run(asked, site, history, say).go())
         say(
             "quiet; the history is written" if ended["quiet_at"] else f"not quiet: {len(ended['pending'])} studies open"
         )
-        read = _read(site, history, say)
+        read = ending.everything(site, history, say)
     collector.stop()
     collecting.dump_objects(asked.home / "objects", history)
     collecting.keep_logs(asked.home, history)
@@ -252,41 +248,10 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
             "points": collecting.crashes(asked.home),
         },
     )  # fmt: skip
-    code = verified(asked.folder, say) or (0 if ended["quiet_at"] and read else NOT_QUIET)
+    whole = ended["quiet_at"] and read and ending.fell(asked.profile.torments, sum(ended["torments"].values()), say)
+    code = ending.verified(asked.folder, say) or (0 if whole else NOT_QUIET)
     faulthandler.cancel_dump_traceback_later()
     return code
-
-
-def _read(site: Site, history: History, say: Callable[[str], None]) -> bool:
-    """What is left at the end; False: a part never came back, and no verdict is a good one."""
-    whole = True
-    for what, dump in (
-        ("topics", lambda: collecting.dump_topics(site.kafka, EVERYTHING, history)),
-        ("Redis", lambda: collecting.dump_redis(site.redis, AGENTS, history)),
-        ("stories", lambda: collecting.dump_stories(site, _some_studies(history), history)),
-    ):
-        try:
-            dump()
-        except Exception as error:  # noqa: BLE001  # whatever it is, the other parts are read
-            whole = False
-            say(f"{what} could not be read: {type(error).__name__}: {error}")
-    return whole
-
-
-def _some_studies(history: History) -> Sequence[str]:
-    import orjson  # noqa: PLC0415  # its only use here
-
-    lines = (history.folder / "studies.jsonl").read_bytes().splitlines()
-    studies = [orjson.loads(line)["study"] for line in lines]
-    return random.Random(len(studies)).sample(studies, min(STORIES, len(studies)))
-
-
-def verified(folder: Path, say: Callable[[str], None]) -> int:
-    """What the verifier says of a history: its exit code."""
-    argv = [sys.executable, "-m", "streams.chaos.verifier", str(folder)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603
-    say(done.stdout.rstrip() or done.stderr.rstrip()[-2000:])
-    return done.returncode
 
 
 def histories(settings: Settings) -> Path:

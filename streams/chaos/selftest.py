@@ -40,7 +40,7 @@ TRIALS = (
     Trial("durable_timers", ("worker.kill", "link.dicom-lossy")),
 )
 """`receipt` is not among them: a stalled model mostly takes Triton with it before it answers one study with another.
-tests/contract/test_stalled_model.py shows what happens without."""
+tests/contract/test_stalled_model.py fails without it, in most of its runs."""
 
 
 def main(arguments: Sequence[str]) -> int:

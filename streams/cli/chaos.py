@@ -52,7 +52,8 @@ def chaos(
     if code != NOT_QUIET:  # what hangs is to be looked at
         shutil.rmtree(home.parent, ignore_errors=True)
     if code:
-        options = f" --profile {profile}" + (f" --only {only}" if only else "")
+        given = {"--profile": profile, "--only": only, "--from": older}
+        options = "".join(f" {name} {value}" for name, value in given.items() if value)
         print(f"again: wetread chaos --seed {chosen} --minutes {minutes:g} --rate {rate:g}{options}")
         print(f"one study's story: python -m streams.chaos.verifier story {folder} UID")
     raise typer.Exit(code)
@@ -68,7 +69,10 @@ def _profile(name: str, only: str) -> Profile:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(ALL)}")
     if not names:
         return PROFILES[name]()
-    return usual(names) if name == USUALLY else PROFILES[name]().only(names)
+    chosen = usual(names) if name == USUALLY else PROFILES[name]().only(names)
+    if not chosen.torments:
+        raise typer.BadParameter(f"nothing of {only} falls in profile {name}")
+    return chosen
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def bars(figures: Figures) -> list[Bar]:
         Bar(what="doubled outcomes or alerts, ids with two contents", limit=0, measured=figures.doubled),
         Bar(what="partitions silent after a worker's kill, median s", limit=6.0, measured=killed.median_s),
         Bar(what="partitions silent after a worker's kill, 95th percentile s", limit=10.0, measured=killed.p95_s),
-        Bar(what="readings done more than once, %", limit=1.0, measured=figures.redone_percent),
+        Bar(what="requests answered more than once, %", limit=1.0, measured=figures.redone_percent),
         Bar(what="flow back after the broker is back, longest s", limit=30.0, measured=away),
         Bar(what="later while all is restarted, longest s", limit=10.0, measured=figures.restart_delays.longest_s),
     ]

@@ -127,7 +127,7 @@ def _figures(figures: Figures) -> Table:
         ("lost", figures.lost),
         ("doubled effects", figures.doubled),
         ("given up, and shown so", figures.given_up),
-        ("readings, of these redone", f"{figures.readings}, {figures.redone_percent} %"),
+        ("requests, of these answered more than once", f"{figures.readings}, {figures.redone_percent} %"),
         ("readings asked for in both lanes", f"{figures.hastened_percent} %"),
         ("records that repeat an event", f"{figures.repeated_percent} %"),
         ("last image to outcome", _spread(figures.to_effect)),
