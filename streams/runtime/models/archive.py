@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -17,6 +20,8 @@ from streams.stage import Agent
 log = logging.getLogger(__name__)
 
 FOLDER = "rules"
+USE_TOLD_EVERY_S = 30.0
+"""A file's time of change is when its rules decided last, to within so long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,7 @@ class Archive:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._agents: dict[str, dict[str, Agent]] = {}
+        self._used: tuple[str, float] = "", 0.0
 
     def keep(self, rules: Rules) -> None:
         """Before anything is decided under them."""
@@ -48,6 +54,21 @@ class Archive:
         fresh = path.with_suffix(f".{os.getpid()}")
         fresh.write_bytes(msgspec.msgpack.encode(rules))
         fresh.replace(path)
+
+    def use(self, digest: str) -> None:
+        """They decide now: before anything is said under them."""
+        used, at = self._used
+        if used != digest or time.monotonic() - at > USE_TOLD_EVERY_S:
+            with suppress(OSError):  # a full disk: rules that are not told to be in use decide all the same
+                os.utime(self._folder / digest)
+            self._used = digest, time.monotonic()
+
+    def others_until(self, digest: str) -> datetime | None:
+        """When other rules than these decided last; None: none ever did."""
+        with suppress(OSError):
+            used = [file.stat().st_mtime for file in self._folder.iterdir() if file.name != digest and not file.suffix]
+            return datetime.fromtimestamp(max(used), UTC) if used else None
+        return None
 
     def digests(self) -> set[str]:
         """Of all that ever decided."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from streams.adapters.contract_files import ModelFolder
@@ -17,12 +20,13 @@ from streams.flow import INTAKE
 from streams.policy import Policies
 from streams.ports import EventLog
 from streams.runtime.models.archive import FOLDER, Archive, Rules
-from streams.runtime.processing.recalling import Recalled
+from streams.runtime.processing.recalling import Recalled, Recalling
 from streams.runtime.record.entries import decided_under
 from streams.runtime.settings import Settings
 from streams.runtime.wiring import addresses, model_store_folder
 from streams.stage import Agent
 
+LOOKS_EVERY_S = 1.0
 LONGEST_LIVE_S = 300.0
 """A model that is added while readers run may take so long for a study."""
 
@@ -78,6 +82,7 @@ class LiveRules:
         self._stamp: Stamp = None
         self._agents: dict[str, Agent] = {}
         self._digest = ""
+        self._others: tuple[str, float, datetime | None] = "", 0.0, None
 
     def of(self, name: str) -> tuple[Agent, str]:
         """An agent, and the digest that what it says carries.
@@ -92,7 +97,20 @@ class LiveRules:
             self._archive.keep(rules)
             self._agents = rules.agents()
             self._digest, self._stamp = policies.digest, stamp
+        self._archive.use(self._digest)
         return self._agents[name], self._digest
+
+    def recalling(self, log: EventLog) -> Recalling:
+        """The rules of then, of events that may have been decided before."""
+        return Recalling(partial(decided_under, log), self._archive.agent, self._others_until)
+
+    def _others_until(self) -> datetime | None:
+        """Looked at anew every second: a worker that sees a decision a moment later still decides as before."""
+        now = time.monotonic()
+        digest = self.of(INTAKE)[1]
+        if self._others[0] != digest or now - self._others[1] > LOOKS_EVERY_S:
+            self._others = digest, now, self._archive.others_until(digest)
+        return self._others[2]
 
     async def recall(self, log: EventLog) -> Recalled | None:
         """Under which rules each event of the record was decided; None: it were always those of now."""

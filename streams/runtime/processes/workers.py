@@ -62,7 +62,7 @@ def run_worker(settings: Settings, name: str, ready: Ready) -> NoReturn:
             outside=outside,
             agents=agents(policies, contracts),
             rules=rules.of,
-            recall=partial(rules.recall, outside.log),
+            recalling=rules.recalling(outside.log),
             forwards={FEEDBACK: "triage.feedback"},
             carried={topic.name: topic.carries for topic in TOPICS},
         )

@@ -20,7 +20,7 @@ from streams.faults.protections import Protection, all_on
 from streams.ports import Change, EventLog, Loaded, Message, ObjectStore, Place, Record, StateStore
 from streams.runtime.processing.dead_letters import DeadLetterCount, keep_row, kind_of
 from streams.runtime.processing.failures import Patience, dead_letter, must_stop, reason_of
-from streams.runtime.processing.recalling import Recalled
+from streams.runtime.processing.recalling import Recalling
 from streams.runtime.processing.volatile import VolatileTimers
 from streams.stage import Agent, Decision, Parts, decide
 
@@ -31,12 +31,8 @@ Addressed = Callable[[Envelope, str], Iterable[tuple[str, Envelope]]]
 """streams.flow.addressed, or a test's own."""
 Rules = Callable[[], tuple[Agent, str]]
 """The agent under the policies of now, and their digest: asked once for each event, so that no event sees two."""
-Recall = Callable[[], Awaitable[Recalled | None]]
-"""Reads from the record under which rules it was decided; None: they have never changed."""
 LowEnd = Callable[[], int]
 """How far into the partition all is applied once this event is (streams.runtime.processing.window.Held.mark)."""
-FORGOTTEN = 1000
-"""A state behind by more events than a window holds has lost what it had; by fewer, it heard nothing of the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +71,15 @@ class Applier:
         outside: Outside,
         dead: DeadLetterCount | None = None,
         rules: Rules | None = None,
-        recall: Recall | None = None,
+        recalling: Recalling | None = None,
     ) -> None:
         """`dead` may be shared by the agents of a process; rules: None, the agent decides as it is for ever.
 
-        recall: asked where a state is built anew, so that it is built by the rules of then.
+        recalling: asked of what may have been decided before, so that it is decided by the rules of then.
         """
         self.agent = agent
         self._rules = rules or (lambda: (agent, outside.policy))
-        self._recall = recall
-        self._recalled: Recalled | None = None
+        self._recalling = recalling
         self._outside = outside
         self._dead = dead or DeadLetterCount()
         self._kinds = frozenset(type_name(t) for t in agent.hears)
@@ -102,9 +97,12 @@ class Applier:
         self._told[partition] = told
         mark = await self._patiently(lambda: self._outside.state.mark(place))
         self._known_marks[place] = mark or 0
-        if self._recall is not None and told - (mark or 0) > FORGOTTEN:
-            self._recalled = await self._patiently(self._recall)
         return mark
+
+    def end(self) -> None:
+        """The partitions are no longer ours: others may decide from now on."""
+        if self._recalling is not None:
+            self._recalling.end()
 
     async def apply(self, record: Record, low_end: LowEnd) -> None:
         """Apply the event, however often it takes, or set it aside.
@@ -128,7 +126,7 @@ class Applier:
         envelope = _envelope_of(record)
         with self._span(envelope):
             place = Place(self.agent.name, record.partition)
-            said = await self._commit(place, envelope, low_end, self._rules_of(record, envelope))
+            said = await self._commit(place, envelope, low_end, await self._rules_of(record, envelope))
             if not self._is_told(record):
                 with Point.OUTBOX_SENT:
                     await self._outside.log.send(said)
@@ -158,11 +156,12 @@ class Applier:
             return nullcontext("")
         return spans.span(self.agent.name, envelope.traceparent, event=type(envelope.data).__name__)
 
-    def _rules_of(self, record: Record, envelope: Envelope) -> tuple[Agent, str]:
-        """Those of now; of what was told long ago and is forgotten, those of then."""
-        if self._recalled is None or not self._is_told(record):
-            return self._rules()
-        return self._recalled.of(self.agent.name, envelope.id, record.partition) or self._rules()
+    async def _rules_of(self, record: Record, envelope: Envelope) -> tuple[Agent, str]:
+        """Those of now; of what was decided before and may be forgotten, those of then."""
+        then = None
+        if self._recalling is not None:
+            then = await self._recalling.of(self.agent.name, envelope.id, record, told=self._is_told(record))
+        return then or self._rules()
 
     async def _commit(
         self, place: Place, envelope: Envelope, low_end: LowEnd, rules: tuple[Agent, str]

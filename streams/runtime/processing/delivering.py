@@ -66,6 +66,9 @@ class Delivery:
         """Close all windows at once: decisions may finish, readings are cancelled and made by the next owner."""
         self._behind.clear()
         await asyncio.gather(*(lane.window.close(lane.settle_s) for lane in self.lanes.values()))
+        for lane in self.lanes.values():
+            if lane.applier is not None:
+                lane.applier.end()
         self.end()
 
     async def start(self, topic: str, partition: int, committed: int | None) -> int | None:

@@ -16,11 +16,12 @@ from streams.events.codec import type_name
 from streams.events.envelope import from_kafka, to_kafka
 from streams.ports import DueTimer, Message, Record
 from streams.runtime.processing import taking, ticker
-from streams.runtime.processing.applying import Applier, Outside, Recall
+from streams.runtime.processing.applying import Applier, Outside
 from streams.runtime.processing.dead_letters import DeadLetterCount
 from streams.runtime.processing.delivering import Delivery, Lane
 from streams.runtime.processing.failures import FIRST_DELAY_S
 from streams.runtime.processing.handling import Handle, Handling, Manner
+from streams.runtime.processing.recalling import Recalling
 from streams.runtime.processing.recollecting import Answers, Recollection
 from streams.runtime.processing.taking import Sooner, Take, record_of
 from streams.runtime.processing.transport import DeliveryApp
@@ -68,7 +69,7 @@ class FlowWiring:
         forwards: forwarder's name to the topic whose events it addresses anew (the map's "feedback").
         carried: by that topic, the event types that it carries.
         rules: an agent, by its name, under the policies of now; None: as it stands in agents.
-        recall: under which rules the record was decided; asked where a state is built anew.
+        recalling: under which rules the record was decided; None: they never change.
     """
 
     site: Site
@@ -77,7 +78,7 @@ class FlowWiring:
     forwards: Mapping[str, str] = field(default_factory=dict)
     carried: Mapping[str, Sequence[type]] = field(default_factory=dict)
     rules: Callable[[str], tuple[Agent, str]] | None = None
-    recall: Recall | None = None
+    recalling: Recalling | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +139,7 @@ def build_flow(wiring: FlowWiring) -> DeliveryApp:
     delivery.end = dead.end
     for agent in wiring.agents:
         rules = partial(wiring.rules, agent.name) if wiring.rules else None
-        applier = Applier(agent, wiring.outside, dead, rules, wiring.recall)
+        applier = Applier(agent, wiring.outside, dead, rules, wiring.recalling)
         lane = Lane(window=_window(app, FLOW_RUNNING, FLOW_HELD), applier=applier)
         delivery.lanes[agent.topic] = lane
         _listen(app, agent.name, agent.topic, lane, taking.applying(applier))

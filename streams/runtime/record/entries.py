@@ -60,10 +60,10 @@ def keeping_all() -> Iterator[None]:
             gc.enable()
 
 
-async def decided_under(log: EventLog, topics: Sequence[str] = EVERY_TOPIC) -> dict[str, str]:
-    """Id of each event of which something was said, to the digest of the rules under which it was decided."""
+async def decided_under(log: EventLog, since: datetime | None = None) -> dict[str, str]:
+    """Id of each event of which something was said since then, to the digest of the rules that decided it."""
     found: dict[str, str] = {}
-    async for record in log.read(topics, follow=False):
+    async for record in log.read(EVERY_TOPIC, follow=False, since=since):
         cause, digest = header(record.headers, "ce_causationid"), header(record.headers, "ce_policydigest")
         if cause and digest:
             found.setdefault(cause, digest)

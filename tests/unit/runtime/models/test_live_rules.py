@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +93,27 @@ async def test_what_was_decided_under_other_rules_is_found_again(tmp_path: Path)
     agents = [known[0] for known in found.values() if known]
     assert [agent.name for agent in agents] == [INTAKE] * 4
     assert now is not then
+
+
+async def test_what_came_before_the_last_use_of_other_rules_is_looked_up(tmp_path: Path) -> None:
+    """Though they are those of now again: what was decided meanwhile was decided under the others."""
+    installed = settings(tmp_path)
+    live, log = LiveRules(installed), MemoryLog()
+    _agent, first = live.of(INTAKE)
+    model_store(installed).decide(Serving(roles={"m": "off"}), NOW, "off m shipped")
+    _agent, second = live.of(INTAKE)
+    event = log.append("imaging.instances", b"k", b"", [])
+    said = [("ce_causationid", b"meanwhile"), ("ce_policydigest", second.encode())]
+    await log.send([Message("imaging.studies", b"k", b"", said)])
+    model_store(installed).decide(Serving(), NOW, "live m shipped")
+    recalling = live.recalling(log)
+    assert live.of(INTAKE)[1] == first
+    found = await recalling.of(INTAKE, "meanwhile", event, told=False)
+    assert found is not None
+    assert found[1] == second
+    assert await recalling.of(INTAKE, "later", event, told=False) is None
+    os.utime(installed.home / "rules" / second, (1, 1))
+    assert await LiveRules(installed).recalling(log).of(INTAKE, "meanwhile", event, told=False) is None
 
 
 async def test_rules_of_another_build_give_way(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+
+import pytest
 
 from streams.adapters.memory_twins import MemoryState
 from streams.errors import TooManyDeadLetters
 from streams.events.envelope import from_kafka
 from streams.ports import Place
-from streams.runtime.processing import applying
 from streams.runtime.processing.applying import Applier
-from streams.runtime.processing.recalling import Recalled
+from streams.runtime.processing.delivering import Delivery, Lane
+from streams.runtime.processing.recalling import Recalling
+from streams.runtime.processing.recollecting import now_utc
+from streams.runtime.processing.window import Window
 from streams.stage import NOTHING
 from tests.support.toy import DEAD, SAID, TOPIC, opened, toy_agent
 from tests.unit.runtime.processing.test_applying import Scene
@@ -56,54 +61,100 @@ async def test_what_catches_up_does_not_count():
     assert (s.dead.in_a_row, s.said(DEAD)) == (0, [])
 
 
-async def test_a_state_is_rebuilt_by_the_rules_of_then(monkeypatch):
-    """A role was changed since: what is in Redis again is what was said, not what would be said today."""
-    monkeypatch.setattr(applying, "FORGOTTEN", 0)
+def only_until(most):
+    """The toy agent that hears no more than so many events of a key."""
+    stage = toy_agent().stages[0]
 
-    def only_until(most):
-        """The toy agent that hears no more than so many events of a key."""
-        stage = toy_agent().stages[0]
+    def step(parts, event, now):
+        known = parts.get("count")
+        return NOTHING if known and known.heard >= most else stage.step(parts, event, now)
 
-        def step(parts, event, now):
-            known = parts.get("count")
-            return NOTHING if known and known.heard >= most else stage.step(parts, event, now)
+    return replace(toy_agent(), stages=(replace(stage, step=step),))
 
-        return replace(toy_agent(), stages=(replace(stage, step=step),))
 
-    then, now = (only_until(3), "then"), (only_until(1), "now")
-    s = Scene()
+THEN, NOW = (only_until(3), "then"), (only_until(1), "now")
+
+
+def decided_until(s, until):
+    """Rules that changed at a time, and what the record says of what was decided before."""
+    asked = []
+
+    async def read(since):
+        asked.append(since)
+        said = [from_kafka(r.value, r.headers) for r in s.log.records(SAID) if r.written_at >= since]
+        return {one.cause: one.policy for one in said}
+
+    agents = {"then": THEN[0], "now": NOW[0]}
+    return Recalling(read, lambda digest, _name: agents[digest], lambda: until), asked
+
+
+async def decided_then(s):
+    """Five events, three of them heard, under the rules of then."""
     records = [s.put(opened("1.2", str(n))) for n in range(5)]
-    s.applier = Applier(then[0], s.outside, rules=lambda: then)
+    s.applier = Applier(THEN[0], s.outside, rules=lambda: THEN)
     for record in records:
         await s.apply(record)
-    decided = {e.cause: e.policy for e in (from_kafka(r.value, r.headers) for r in s.log.records(SAID))}
-    assert set(decided.values()) == {"then"}
-    before = await s.state.load(Place("toy", records[0].partition), "1.2", "x", None)
+    return records
 
-    async def recall():
-        return Recalled(decided, lambda digest, _name: {"then": then[0], "now": now[0]}[digest])
 
+async def heard_in(s, record):
+    return (await s.state.load(Place("toy", record.partition), "1.2", "x", None)).parts
+
+
+@pytest.mark.parametrize("told", [0, 5], ids=["said, and its place not kept", "said, and its place kept"])
+async def test_a_lost_state_is_rebuilt_by_the_rules_of_then(told):
+    """A role was changed since: what is in Redis again is what was said, and what is said again is the same bytes."""
+    s = Scene()
+    records = await decided_then(s)
+    before, said = await heard_in(s, records[0]), s.said()
     s.state = MemoryState()
     s.restart()
-    s.applier = Applier(then[0], s.outside, rules=lambda: now, recall=recall)
-    await s.applier.take(records[0].partition, records[-1].offset + 1)
+    recalling, _ = decided_until(s, now_utc())
+    s.applier = Applier(THEN[0], s.outside, rules=lambda: NOW, recalling=recalling)
+    await s.applier.take(records[0].partition, records[told - 1].offset + 1 if told else 0)
     for record in records:
         await s.apply(record)
-    after = await s.state.load(Place("toy", records[0].partition), "1.2", "x", None)
-    assert after.parts == before.parts
-    await s.apply(s.put(opened("1.2", "later")))
-    assert len(s.said()) == 3
+    assert await heard_in(s, records[0]) == before
+    again = s.log.records(SAID)[len(said) :]
+    assert [(r.value, r.headers) for r in again] == [(r.value, r.headers) for r in s.log.records(SAID)[: len(again)]]
+    assert len(again) == (0 if told else len(said))
 
 
-async def test_a_state_that_lags_a_little_reads_no_record():
-    """The last events of a partition were none that the agent hears: a start is no rebuild."""
-    s, asked = Scene(), []
+async def test_what_nobody_decided_yet_is_decided_by_the_rules_of_now():
+    """It waited while they were changed: nothing was said of it."""
+    s = Scene()
+    records = [s.put(opened("1.2", str(n))) for n in range(3)]
+    recalling, asked = decided_until(s, now_utc())
+    applier = Applier(THEN[0], s.outside, rules=lambda: NOW, recalling=recalling)
+    s.applier = applier
+    await applier.take(records[0].partition, 0)
+    for record in records:
+        await s.apply(record)
+    assert {from_kafka(r.value, r.headers).policy for r in s.log.records(SAID)} == {"now"}
+    assert len(s.said()) == 1
+    assert len(asked) == 1, "the record was read once for all of them"
 
-    async def recall():
-        asked.append(1)
 
-    applier = Applier(toy_agent(), s.outside, recall=recall)
-    await applier.take(0, 900)
-    assert asked == []
-    await applier.take(0, 1500)
-    assert asked == [1]
+@pytest.mark.parametrize("before", [None, timedelta(hours=1)], ids=["never", "an hour ago"])
+async def test_rules_that_did_not_change_since_need_no_record(before):
+    """Other rules decided nothing that came after their last use."""
+    s = Scene()
+    record = s.put(opened("1.2", "a"))
+    recalling, asked = decided_until(s, before and record.written_at - before)
+    s.applier = Applier(THEN[0], s.outside, rules=lambda: NOW, recalling=recalling)
+    await s.applier.take(record.partition, 0)
+    await s.apply(record)
+    assert (len(s.said()), asked) == (1, [])
+
+
+async def test_partitions_that_come_again_are_looked_up_again():
+    """Others may have decided meanwhile."""
+    s = Scene()
+    record = s.put(opened("1.2", "a"))
+    recalling, asked = decided_until(s, now_utc())
+    lane = Lane(window=Window(running=1, held=1, on_fatal=s.log.send), applier=None)
+    lane.applier = Applier(THEN[0], s.outside, rules=lambda: NOW, recalling=recalling)
+    assert await recalling.of("toy", "x", record, told=False) is None
+    await Delivery(list, {TOPIC: lane}).settle()
+    assert await recalling.of("toy", "x", record, told=False) is None
+    assert len(asked) == 2
