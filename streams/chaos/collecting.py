@@ -19,7 +19,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import redis
 from kafka import KafkaConsumer, TopicPartition
 
@@ -32,7 +31,6 @@ from streams.faults.points import Point
 from streams.runtime.parts.spawning import environment_with
 from streams.runtime.settings import as_environment
 
-SAMPLE_EVERY_S = 10.0
 STORY_WITHIN_S = 240.0
 SILENT_S = 60.0
 """The broker is given up where nothing comes for so long."""
@@ -68,31 +66,6 @@ class Collector:
         """End it."""
         self._server.shutdown()
         self._server.server_close()
-
-
-class Sampler:
-    """Looks at every process of the stack, every ten seconds."""
-
-    def __init__(self, site: Site, history: History) -> None:
-        self._site, self._history = site, history
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End it."""
-        self._ending.set()
-        self._thread.join(SAMPLE_EVERY_S)
-
-    def _run(self) -> None:
-        while not self._ending.wait(SAMPLE_EVERY_S):
-            for name, process in self._site.processes():
-                with suppress(psutil.Error), process.oneshot():
-                    spent = process.cpu_times()
-                    self._history.happened(
-                        "processes", part=name, pid=process.pid, rss_bytes=process.memory_info().rss,
-                        handles=process.num_fds(), threads=process.num_threads(), cpu_s=spent.user + spent.system,
-                    )  # fmt: skip
 
 
 def dump_topics(kafka: str, topics: Sequence[str], history: History) -> int:

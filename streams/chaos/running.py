@@ -20,6 +20,7 @@ from streams.adapters.kafka_lag import lag
 from streams.chaos import collecting, ending
 from streams.chaos.history import History, moment
 from streams.chaos.older import laid_out
+from streams.chaos.sampling import Sampler
 from streams.chaos.site import Site, Wishes, standing
 from streams.chaos.studies import model
 from streams.chaos.studies.others import Others
@@ -43,6 +44,8 @@ BAD_FILES_EVERY_S = 20.0
 ENDS_WITHIN_S, SHORT_ENDS_WITHIN_S = 2400.0, 1000.0
 """Beyond the minutes in which is sent: all patiences together, spent to the last; then the run ends itself."""
 NOT_QUIET = 3
+NEVER_READ = 40
+"""Where studies leave: they stay to the end, whatever becomes of the others."""
 LOOKS = 3
 """So often in a row nothing moves."""
 SHORT_MINUTES = 3.0
@@ -96,7 +99,7 @@ class Run:
         )  # fmt: skip
         tormentor = Tormentors(tools, self.history, self.asked.seed, self.asked.profile.lanes)
         self._plan()
-        sampler = collecting.Sampler(self.site, self.history)
+        sampler = Sampler(self.site, self.history)
         sender.start()
         tormentor.start()
         try:
@@ -125,7 +128,7 @@ class Run:
 
     def _plan(self) -> None:
         policies, _ = judgement(self.site.settings)
-        waits = policies.waiting
+        waits, kept = policies.waiting, self.asked.profile.retention
         self.history.whole(
             "plan.json",
             {
@@ -142,6 +145,7 @@ class Run:
                 "waits": {"by_priority": waits.by_priority, "by_finding": waits.by_finding,
                           "no_ai_after_s": waits.no_ai_after_s},
                 "topics": list(ending.EVERYTHING), "unordered": policies.routing.unordered,
+                "ended_s": kept.ended_days * 86_400 if kept else None,
             },
         )  # fmt: skip
 
@@ -175,16 +179,21 @@ class Run:
         while True:
             for uid in sorted(self.whole - self.said):
                 one, line = self.sent[uid], following.ledger.lines.get(uid)
-                wanted = len({i.instance for i in one.instances})
-                if one.said is not None and (line is None or not line.settled or len(line.instances) < wanted):
+                wanted, words = len({i.instance for i in one.instances}), self._words(one)
+                if words and (line is None or not line.settled or len(line.instances) < wanted):
                     continue
                 try:
-                    if one.said is not None:
-                        await asyncio.to_thread(others.say, one)
+                    for said in words:
+                        await asyncio.to_thread(others.say, one, said)
                 except Exception as error:  # noqa: BLE001  # the broker is away: what was not taken is not written down
                     self.say(f"could not be said of study {one.number}: {type(error).__name__}")
                 self.said.add(uid)
             await asyncio.sleep(LOOK_EVERY_S)
+
+    def _words(self, one: Study) -> tuple[str, ...]:
+        """What people do with it, in turn; where studies are to leave, all are read but the first ones."""
+        read = self.asked.profile.retention is not None and one.number > NEVER_READ and one.said != "read"
+        return (*((one.said,) if one.said else ()), *(("read",) if read else ()))
 
     async def _quiet(self, following: Watch) -> bool:
         """Wait until every study has its outcome and no group lags; False: not in time."""
@@ -226,7 +235,7 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
         say(f"processes begin from {laid_out(asked.older, older)}")
     wishes = Wishes(
         home=asked.home, seed=asked.seed, unprotected=asked.unprotected, otlp=collector.endpoint,
-        longest_pause=asked.profile.longest_pause_s, older=older,
+        longest_pause=asked.profile.longest_pause_s, older=older, retention=asked.profile.retention,
     )  # fmt: skip
     ends_within = SHORT_ENDS_WITHIN_S if asked.short else ENDS_WITHIN_S
     faulthandler.dump_traceback_later(asked.minutes * 60 + ends_within, exit=True)  # the guardian ends the stack then

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,7 @@ from streams.chaos.history import History
 from streams.chaos.links import CALM, HOST, Links
 from streams.chaos.studies import model
 from streams.faults.firing import ASK
+from streams.policy import RetentionPolicy
 from streams.runtime.parts.fetch import ensure_parts
 from streams.runtime.parts.part import Child
 from streams.runtime.parts.ports import claim_ports
@@ -49,6 +50,7 @@ class Wishes:
         otlp: where traces and metrics go.
         older: files of the build from which our own processes begin; None: of this one.
         longest_pause: before what dies again and again is started anew.
+        retention: how long what has ended is kept; None: as shipped.
     """
 
     home: Path
@@ -59,6 +61,7 @@ class Wishes:
     readers: int = READERS
     longest_pause: float = LONGEST_PAUSE
     older: Path | None = None
+    retention: RetentionPolicy | None = None
 
 
 @dataclass(slots=True)
@@ -138,6 +141,10 @@ class Site:
         return self.until(
             lambda: self._lives[name].pid not in (None, pid) and self._lives[name].state is State.RUNNING, patience_s
         )
+
+    def supervised(self, name: str) -> bool:
+        """Whether it is started anew when it ends: who comes by for a storm is not."""
+        return name in self._lives
 
     def signal(self, name: str, number: signal.Signals) -> int | None:
         """To a process; its id, None: it does not run."""
@@ -233,6 +240,8 @@ def _settings(wishes: Wishes) -> Settings:
     fetched = load().home / "parts"
     (home / "parts").symlink_to(fetched if fetched.is_dir() else default_home() / "parts")
     policies = shutil.copytree(shipped("deploy") / "policies", home / "policies")
+    if wishes.retention is not None:
+        (policies / "retention.toml").write_text(_toml(wishes.retention))
     model.write_model(home / "shipped")
     model.write_model(home / BROUGHT, model.OTHER)
     environment = {
@@ -253,6 +262,10 @@ def _settings(wishes: Wishes) -> Settings:
     for elsewhere in ("WETREAD_KAFKA", "WETREAD_REDIS", "WETREAD_TRITON", "WETREAD_DICOM_PORT"):
         environment.pop(elsewhere, None)
     return load(environment)
+
+
+def _toml(policy: RetentionPolicy) -> str:
+    return "".join(f"{name} = {str(value).lower()}\n" for name, value in asdict(policy).items())
 
 
 def waited(condition: Callable[[], bool], patience_s: float, every_s: float = 0.2) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from streams.events.reading import ReadingAnswered, ReadingFailed, ReadingReques
 from streams.events.watching import PriorityOverridden, ReportSigned, StudyOpened
 from streams.flow import DEADLETTERS, PARTITIONS, RETRY, TOPICS, TRIAGE
 from streams.oversight.story import story
+from streams.policy import Policies, RetentionPolicy
 from streams.runtime.processing.local import LocalFlow
 from tests.support.history_rows import Row, Rows, uid
 from tests.support.studies import (
@@ -39,6 +40,8 @@ MIDDLE, SLOPE = 1500.0, 0.01
 STEP = timedelta(milliseconds=2)
 """Between two records as the broker takes them."""
 IMAGES, EARLY = 12, 10
+ENDED_S = 300.0
+KEEPING = replace(POLICIES, retention=RetentionPolicy(ended_days=ENDED_S / 86_400))
 
 
 @dataclass
@@ -132,9 +135,12 @@ class _Day:
         return answer_to(request, (max(self.codes[i] for i in instances) - MIDDLE) * SLOPE)
 
 
-def a_day() -> Rows:
-    """Eight studies: what is found, what is not, what comes late, what nobody reads, and what people do with them."""
-    day = _Day(Rows(_the_plan()))
+def a_day(*, leaving: bool = False) -> Rows:
+    """Eight studies: what is found, what is not, what comes late, what nobody reads, and what people do with them.
+
+    leaving: what was read is let go within the day.
+    """
+    day = _Day(Rows(_the_plan(ENDED_S if leaving else None)))
     day.study(1, (), (1200, 1210), 0)
     day.study(2, ("bleed", "ordered"), (1700, 1620), 1)
     day.order(2, "stat", 0.5)
@@ -145,10 +151,10 @@ def a_day() -> Rows:
     day.person(StudyOpened(study=day.study(7, ("opened",), (1230, 1240), 6), by="anna"), 41)
     over = day.study(8, ("overridden",), (1250, 1260), 7)
     day.person(PriorityOverridden(study=over, by="anna", priority="urgent"), 42)
-    return _played(day)
+    return _played(day, KEEPING if leaving else POLICIES)
 
 
-def _the_plan() -> Row:
+def _the_plan(ended_s: float | None) -> Row:
     return {
         "schema": 1, "seed": 7, "minutes": 1, "rate": 1, "torments": [], "protections_off": [],
         "partitions": PARTITIONS, "began_at": timestamp(at(0)), "mono": 0.0,
@@ -161,11 +167,12 @@ def _the_plan() -> Row:
         },
         "topics": [t.name for t in TOPICS],
         "unordered": POLICIES.routing.unordered,
+        "ended_s": ended_s,
     }  # fmt: skip
 
 
-def _played(day: _Day) -> Rows:
-    flow = LocalFlow(POLICIES, (HEAD,), lambda request: day.read(flow, request))
+def _played(day: _Day, policies: Policies) -> Rows:
+    flow = LocalFlow(policies, (HEAD,), lambda request: day.read(flow, request))
     for envelope in sorted(day.said, key=lambda e: e.time):
         flow.advance(envelope.time)
         flow.put(envelope)

@@ -53,12 +53,12 @@ class Others:
             file=f"order-{study.number}.json",
         )  # fmt: skip
 
-    def say(self, study: Study) -> None:
-        """What people do with a study, on the record."""
+    def say(self, study: Study, said: str) -> None:
+        """What people do with a study, on the record: read, opened or overridden."""
         chance = random.Random(study.study)
         now, priority = datetime.now(UTC), chance.choice(PRIORITIES)
         event: Any
-        match study.said:
+        match said:
             case "read":
                 event = ReportSigned(study=study.study, by="chaos")
             case "opened":
@@ -69,8 +69,10 @@ class Others:
         envelope = Envelope(id=named_id("chaos", kind, study.study), time=now, key=study.study, data=event)
         for topic, one in addressed(envelope, "door"):
             self._put(topic, *to_kafka(one))
-        said = priority if kind == "PriorityOverridden" else None
-        self.history.happened("others", what="feedback", study=study.study, event=kind, id=envelope.id, priority=said)
+        self.history.happened(
+            "others", what="feedback", study=study.study, event=kind, id=envelope.id,
+            priority=priority if kind == "PriorityOverridden" else None,
+        )  # fmt: skip
 
     def bad_file(self, chance: random.Random) -> str:
         """A file that is none, into the watched folder."""

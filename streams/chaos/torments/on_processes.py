@@ -118,6 +118,8 @@ def crashed_at(point: str, side: str, action: str = CRASH) -> Callable[[Tools], 
             ours = here()[known]
             struck.pid, struck.note = int(str(ours["pid"])), str(ours["process"])
             struck.fell = str(ours["at"]), float(str(ours["mono"]))
+            if not tools.site.supervised(struck.note):
+                return True
             return tools.site.until_other(struck.note, struck.pid, PATIENCE_S)
 
         struck = Struck(target=f"{point}.{side}", recovered=recovered)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from streams.chaos.torments.catalogue import USUAL
 from streams.faults.points import Point
+from streams.policy import RetentionPolicy
 from streams.runtime.stack.supervision import LONGEST_PAUSE
 
 PAUSE_S = (2.0, 8.0)
@@ -17,6 +18,8 @@ CRASH_EVERY_S = {"door": (13.0, 23.0), "worker": (14.0, 26.0), "reader": (24.0, 
 ROLLING_AFTER_S = (40.0, 40.0)
 """So long studies pass in peace: what a restart delays is told by how long they took then."""
 REST_EVERY_S = (10.0, 25.0)
+SOAK_EVERY_S = (110.0, 130.0)
+MINUTE_OF_A_DAY = 1 / 1440
 SHORT_PAUSE_S = 2.0
 """What is killed each minute is started anew soon: with the usual growing pauses it would hardly run at all."""
 KILLED = ("door.kill", "worker.kill", "reader.kill", "triton.kill", "triton.model", "redis.kill", "kafka.kill")
@@ -52,11 +55,15 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Lanes, and how long the supervisor waits at most before it starts anew what died again and again."""
+    """Lanes, and how long the supervisor waits at most before it starts anew what died again and again.
+
+    retention: under which studies leave, and all but the first ones are read; None: the one that is shipped.
+    """
 
     name: str
     lanes: tuple[Lane, ...]
     longest_pause_s: float = LONGEST_PAUSE
+    retention: RetentionPolicy | None = None
 
     def only(self, names: Collection[str]) -> Profile:
         """What of it has one of these names."""
@@ -102,6 +109,21 @@ def _rolling() -> Profile:
     return Profile(name="rolling", lanes=(lane,))
 
 
+def _soak() -> Profile:
+    """Hours of the usual work with a fault now and then; what was read leaves within minutes.
+
+    A clock that is an hour apart would let studies go an hour early, as it should: nothing could be told of the policy.
+    """
+    soft = tuple(name for name in USUAL if not name.endswith(".clock"))
+    minute = MINUTE_OF_A_DAY
+    policy = RetentionPolicy(
+        ended_days=5 * minute, remembered_days=5 * minute, orders_days=20 * minute, sweep_hours=1 / 6,
+        shorter_than_record=True,
+    )  # fmt: skip
+    return Profile(name="soak", lanes=(Lane(name="", torments=soft, pause_s=SOAK_EVERY_S),), retention=policy)
+
+
 PROFILES: dict[str, Callable[[], Profile]] = {
     "usual": usual, "kills": _kills, "points": _points, "all": _all, "rolling": _rolling,
+    "soak": _soak,
 }  # fmt: skip

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from streams.chaos.verifier.checks.outcomes import given_up
+from streams.chaos.verifier.growth import Growth, growths
 from streams.chaos.verifier.history import Event, History, Torment
 from streams.chaos.verifier.silence import Silences
 from streams.chaos.verifier.violations import Violation
@@ -64,6 +65,8 @@ class Figures:
         to_effect, to_alert: from the last image stored to the outcome, to the alert, as the broker took them.
         calm: the same to the outcome, of what no fault fell on; restart_delays: how much longer than calm's median it
             took where everything was being started anew, one after the other.
+        let_go: studies that left by the policy of a soak.
+        growth: what of which part to how it grew while studies were sent.
         recovery: fault to the time from its end until the part was ready again.
         flow: fault to the time from its end until every partition in which something waited went on.
         silence_longest: the longest time for which a partition held an event that waited and said nothing.
@@ -91,6 +94,8 @@ class Figures:
     silence_longest: Spread
     silence_after_kill: Spread
     points: Mapping[str, int]
+    let_go: int
+    growth: Mapping[str, Growth]
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -127,6 +132,8 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
         silence_longest=spread(silences.longest()),
         silence_after_kill=spread(_after_kills(silences, history.torments)),
         points=history.run.get("points") or {},
+        let_go=len(history.let_go),
+        growth=growths(history),
     )
 
 

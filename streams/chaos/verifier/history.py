@@ -155,6 +155,7 @@ class Policy:
 
     Attributes:
         slopes, digests: of each version of the model; empty: there is one.
+        ended_s: for which a study is kept after it has ended; None: days, and none leaves in a run.
     """
 
     by_priority: Mapping[str, float]
@@ -168,6 +169,7 @@ class Policy:
     middle: float
     slopes: Mapping[str, float] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
+    ended_s: float | None = None
 
     def logit(self, code: float, version: str = "") -> float:
         """What the stand-in model in this version says of a series whose largest code this is."""
@@ -231,6 +233,7 @@ class History:
         worklist: study to read-by time, as Redis held it; None: it was not asked.
         why: study to the lines of `wetread why`.
         run, plan: as written by the harness.
+        samples, stores: of each process, and of what is stored, as they were looked at.
     """
 
     folder: Path
@@ -250,6 +253,19 @@ class History:
     objects: Mapping[str, Stored]
     worklist: Mapping[str, datetime] | None
     why: Mapping[str, Sequence[Mapping[str, Any]]]
+    samples: Sequence[tuple[datetime, Mapping[str, Any]]] = ()
+    stores: Sequence[tuple[datetime, Mapping[str, Any]]] = ()
+
+    @property
+    def sent_until(self) -> datetime | None:
+        """When the last study was begun; None: the run did not come so far."""
+        at = self.run.get("sent_until")
+        return datetime.fromisoformat(at) if at else None
+
+    @property
+    def let_go(self) -> Mapping[str, datetime]:
+        """Study to when it was let go last."""
+        return {event.study or event.key: event.at for event in self.record.of("StudyLetGo")}
 
     def acknowledged(self, study: str) -> frozenset[tuple[str, str]]:
         """Instances of a study, each with the SHA-256 of the data set, for which the door has answered success."""

@@ -84,6 +84,8 @@ def _load(folder: Path) -> History:
         hollow=tuple(hollow),
         objects={one.name: one for one in map(_stored, _lines(folder / "objects.jsonl"))},
         worklist=_worklist(folder / "redis.json"),
+        samples=_seen(folder / "processes.jsonl"),
+        stores=_seen(folder / "stores.jsonl"),
         why={str(line["study"]): line["story"] for line in _lines(folder / "why.jsonl", optional=True)},
     )
 
@@ -182,6 +184,7 @@ def _policy(plan: Mapping[str, Any]) -> Policy:
         middle=float(score["middle"]),
         slopes=score.get("slopes", {}),
         digests=model.get("digests", {}),
+        ended_s=plan.get("ended_s"),
     )
 
 
@@ -211,6 +214,10 @@ def _instance(line: Mapping[str, Any]) -> Instance:
         batch=int(line["batch"]),
         conflicts=bool(line["conflicts"]),
     )
+
+
+def _seen(path: Path) -> tuple[tuple[datetime, Mapping[str, Any]], ...]:
+    return tuple((moment(line["at"]), line) for line in _lines(path, optional=True))
 
 
 def _ack(line: Mapping[str, Any]) -> Ack:

@@ -46,6 +46,8 @@ def show(console: Console, history: History, found: Sequence[Violation], figures
     """All of it; the longest tables first, what is broken last, where the eye is."""
     console.print(_faults(figures))
     console.print(_figures(figures))
+    if figures.growth:
+        console.print(_growth(figures))
     if any(figures.points.values()):
         console.print(_points(figures))
     console.print(_bars(bars(figures)))
@@ -115,6 +117,17 @@ def _points(figures: Figures) -> Table:
     return table
 
 
+def _growth(figures: Figures) -> Table:
+    table = _table(
+        "growth while studies were sent", "of", "an hour", "error", "level", "an hour, %", "samples", "lives"
+    )
+    for name, found in figures.growth.items():
+        share = 100 * found.per_hour / found.level if found.level else None
+        cells = (found.per_hour, found.error, found.level, None if share is None else round(share, 1))
+        table.add_row(name, *map(_number, cells), str(found.samples), str(found.lives))
+    return table
+
+
 def _figures(figures: Figures) -> Table:
     table = _table("figures", "figure", "value")
     kills = ", ".join(f"{part} {times}" for part, times in sorted(figures.kills.items())) or "none"
@@ -127,6 +140,7 @@ def _figures(figures: Figures) -> Table:
         ("lost", figures.lost),
         ("doubled effects", figures.doubled),
         ("given up, and shown so", figures.given_up),
+        ("let go by policy", figures.let_go),
         ("requests, of these answered more than once", f"{figures.readings}, {figures.redone_percent} %"),
         ("readings asked for in both lanes", f"{figures.hastened_percent} %"),
         ("records that repeat an event", f"{figures.repeated_percent} %"),

@@ -12,6 +12,7 @@ from streams.chaos.verifier.checks import (
     effects,
     envelopes,
     heard,
+    letgo,
     mixing,
     order,
     outcomes,
@@ -27,7 +28,7 @@ from streams.chaos.verifier.violations import Violation, broken
 
 Check = Callable[[History], Iterator[Violation]]
 MODULES = (
-    stored, belonging, outcomes, alerts, contents, order, effects, mixing, waits, worklist, heard, why, setaside,
+    stored, letgo, belonging, outcomes, alerts, contents, order, effects, mixing, waits, worklist, heard, why, setaside,
     envelopes, canaries, shapes,
 )  # fmt: skip
 CHECKS: Mapping[str, Check] = {module.NAME: module.check for module in MODULES}

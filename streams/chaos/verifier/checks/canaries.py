@@ -13,7 +13,7 @@ from streams.chaos.verifier.violations import Violation, broken
 
 NAME = "canaries"
 SEARCHED = ("topics", "logs", "metrics", "traces")
-ALONE = ("redis.json", "why.jsonl", "supervision.jsonl", "processes.jsonl")
+ALONE = ("redis.json", "why.jsonl", "supervision.jsonl", "processes.jsonl", "stores.jsonl")
 GZIP = b"\x1f\x8b"
 EACH_MOST = 5
 """Of one file; a log that names one patient names all."""

@@ -1,4 +1,4 @@
-"""Every acknowledged instance is stored, its bytes equal to those that were sent, under their own SHA-256."""
+"""Every acknowledged instance is stored, bytes equal, under their own SHA-256; or its study was let go after it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAME = "stored"
 
 def check(history: History) -> Iterator[Violation]:
     """An event names the instance, and an object that it names holds exactly the data set that was acknowledged."""
-    named = _named(history)
+    named, let_go = _named(history), history.let_go
     for study in history.studies:
         for instance, sha256 in sorted(history.acknowledged(study)):
             digests = named.get(instance, {})
@@ -21,6 +21,8 @@ def check(history: History) -> Iterator[Violation]:
                 told = f"instance {instance} was acknowledged, but no event names it: it is lost"
                 yield broken(NAME, study, told, effect="lost")
                 continue
+            if study in let_go and all(event.at < let_go[study] for event in digests.values()):
+                continue  # whether it was let go rightly is asked elsewhere
             held = [history.objects[name] for name in digests if name in history.objects]
             if not any(one.dataset_sha256 == sha256 for one in held):
                 what = "no object holds its bytes" if held else "the object that its event names is not in the store"

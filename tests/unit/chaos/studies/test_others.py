@@ -60,7 +60,7 @@ def test_what_people_say_is_an_event_of_the_record(others):
     kinds = {"read": ReportSigned, "opened": StudyOpened, "overridden": PriorityOverridden}
     for said, kind in kinds.items():
         one = next(s for s in (study(2, n, 1.0) for n in range(1, 500)) if s.said == said)
-        others.say(one)
+        others.say(one, said)
         topic, _, value, headers = PUT[-1]
         envelope = from_kafka(value, headers)
         assert topic == "triage.feedback"

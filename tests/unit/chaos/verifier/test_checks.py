@@ -10,7 +10,7 @@ from streams.chaos.verifier.loading import load
 from streams.chaos.verifier.verdict import CHECKS, LAWS, violations
 from tests.support.bends import ALERTS, BENT, LATE, OUTCOMES, PLACES, PLAIN, READ, letter_of, poison
 from tests.support.histories import a_day
-from tests.support.history_rows import Rows, body
+from tests.support.history_rows import Rows, body, head
 from tests.support.studies import at
 
 day = cache(a_day)
@@ -23,13 +23,26 @@ def broken(rows: Rows, folder) -> dict[str, list[str]]:
     return found
 
 
-def test_a_right_history_is_accepted(tmp_path):
+@pytest.mark.parametrize("leaving", [False, True])
+def test_a_right_history_is_accepted(leaving, tmp_path):
     """Every check finds nothing in what the flow itself said; repeats of events are right too."""
-    rows = day().bent()
+    rows = day(leaving=leaving).bent()
     rows.repeat(rows.find(ALERTS, "AlertRaised", LATE))
     rows.repeat(rows.find(OUTCOMES, "StudyClosed", PLAIN))
     rows.repeat(rows.find(PLACES, "PlaceChanged", READ))
     assert broken(rows, tmp_path) == {}
+
+
+def test_what_was_let_go_may_have_left_the_store(tmp_path):
+    """Its images are in nobody's way any more; those of the others are all there."""
+    rows = day(leaving=True).bent()
+    (row,) = [row for row in rows.topics["imaging.instances"] if head(row, "ce_type") == "wetread.StudyLetGo.v1"]
+    assert row["key"] == READ
+    ours = {one["instance"] for study in rows.studies if study["study"] == READ for one in study["instances"]}
+    rows.objects = [one for one in rows.objects if one["instance"] not in ours]
+    assert broken(rows, tmp_path / "after") == {}
+    rows.topics["imaging.instances"].remove(row)
+    assert broken(rows, tmp_path / "without").keys() == {"stored", "why"}
 
 
 def test_every_check_says_its_law():
@@ -45,7 +58,7 @@ def test_every_check_is_bent():
 @pytest.mark.parametrize(("check", "bend"), [pytest.param(c, b, id=b.__name__) for c, bs in BENT.items() for b in bs])
 def test_a_bent_history_is_reported_by_exactly_its_check(check, bend, tmp_path):
     """One thing is wrong, one check says so."""
-    rows = day().bent()
+    rows = day(leaving=check == "letgo").bent()
     bend(rows)
     assert list(found := broken(rows, tmp_path)) == [check], found
 
