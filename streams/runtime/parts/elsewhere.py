@@ -28,6 +28,10 @@ class Elsewhere:
         """Whether it answers."""
         return self.answers(self.address)
 
+    def is_alive(self) -> bool:
+        """Not ours to judge: nothing here ends it."""
+        return True
+
     def note(self) -> str:
         """What a person should know although it answers."""
         return self.notes(self.address)

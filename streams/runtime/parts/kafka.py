@@ -63,6 +63,10 @@ class LocalKafka:
         """Whether the broker answers a client."""
         return kafka_answers(self.address)
 
+    def is_alive(self) -> bool:
+        """The same: what answers nobody is of no use."""
+        return self.is_ready()
+
     def note(self) -> str:
         """Nothing."""
         return ""

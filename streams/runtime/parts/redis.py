@@ -42,18 +42,24 @@ class LocalRedis:
         """Whether it answers PING; it does not while it loads its file."""
         return redis_answers(self.address)
 
+    def is_alive(self) -> bool:
+        """Whether it answers anything, be it that it loads its file."""
+        return redis_answers(self.address, loading=True)
+
     def note(self) -> str:
         """Nothing."""
         return ""
 
 
-def redis_answers(url: str) -> bool:
-    """Whether the Redis at `url` answers PING within some seconds."""
+def redis_answers(url: str, *, loading: bool = False) -> bool:
+    """Whether the Redis at `url` answers PING within some seconds; `loading`: or says that it loads."""
     import redis  # noqa: PLC0415  # only where something is checked
 
     client = redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=2)
     try:
         return bool(client.ping())
+    except redis.exceptions.BusyLoadingError:
+        return loading
     except (redis.RedisError, OSError):
         return False
     finally:

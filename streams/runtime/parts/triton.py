@@ -104,6 +104,10 @@ class LocalTriton:
             state in ("LOADING", "UNLOADING") for _, state, _ in model_states(self.address)
         )
 
+    def is_alive(self) -> bool:
+        """Whether it answers anything, whatever its models do."""
+        return triton_lives(self.address)
+
     def note(self) -> str:
         """Which models did not load, and why."""
         return failed_models(self.address)
@@ -118,6 +122,18 @@ def triton_answers(address: str) -> bool:
         return False
     finally:
         client.close()
+
+
+def triton_lives(address: str) -> bool:
+    """Whether the server at `host:port` (gRPC) answers anything within some seconds."""
+    client = _client(address)
+    try:
+        client.is_server_live(client_timeout=3)
+    except _client_error():
+        return False
+    finally:
+        client.close()
+    return True
 
 
 def model_states(address: str) -> list[tuple[str, str, str]]:

@@ -23,6 +23,8 @@ WATCH_EVERY = 5.0
 ANSWER_WITHIN = 15.0
 SILENT_AFTER = 2
 CALM_AFTER = 60.0
+ENDS_AFTER = 180.0
+"""Seconds without any answer, from a part that was well before: nothing else would end what hangs."""
 
 
 class Askable(Protocol):
@@ -38,6 +40,9 @@ class Askable(Protocol):
 
     def is_ready(self) -> bool:
         """Whether it answers as it should."""
+
+    def is_alive(self) -> bool:
+        """Whether it answers at all, though it may not be ready."""
 
     def note(self) -> str:
         """What a person should know although it is ready; empty where nothing."""
@@ -100,19 +105,29 @@ class Watcher:
         note = await asyncio.to_thread(self.part.note)
         self._becomes(self.WELL, f"answers at {self.part.address}" if self.part.address else "runs", note=note)
         self._settle("")
-        unanswered = 0
+        unanswered, heard = 0, time.monotonic()
         while True:
             await asyncio.sleep(WATCH_EVERY)
             unanswered = 0 if await self._is_ready() else unanswered + 1
+            if not unanswered or await self._says(self.part.is_alive):
+                heard = time.monotonic()
+            elif unanswered > SILENT_AFTER and time.monotonic() - heard > ENDS_AFTER:
+                self._hangs()
             if unanswered == SILENT_AFTER:
                 self._becomes(self.UNWELL, "does not answer")
             elif not unanswered and self.state.state is self.UNWELL:
                 self._becomes(self.WELL, "answers again")
 
+    def _hangs(self) -> None:
+        """It has not answered for long; what runs elsewhere is others' to end."""
+
     async def _is_ready(self) -> bool:
+        return await self._says(self.part.is_ready)
+
+    async def _says(self, question: Callable[[], bool]) -> bool:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):  # wait_for of Python 3.11 forgets a cancel that meets the answer
-                return await asyncio.to_thread(self.part.is_ready)
+                return await asyncio.to_thread(question)
         except Exception as failed:  # noqa: BLE001  # a child's own question may raise anything: no answer, and told
             complaint = f"could not be asked: {failed!r}"
             if complaint != self.state.note:
@@ -150,6 +165,7 @@ class Keeper(Watcher):
         self._guardian = guardian
         self._longest_pause = longest_pause
         self._ending = asyncio.Event()
+        self._silent = asyncio.Event()
 
     def begin(self) -> None:
         """Starts it, and from now on starts it again when it dies."""
@@ -162,6 +178,9 @@ class Keeper(Watcher):
         if self._task:
             await asyncio.wait((self._task,))
         self._becomes(State.STOPPED, "stopped", pid=None, ticks=None)
+
+    def _hangs(self) -> None:
+        self._silent.set()
 
     async def _keep(self) -> None:
         deaths = 0
@@ -190,17 +209,21 @@ class Keeper(Watcher):
         mark = mark_of(process.pid) or Mark(process.pid, 0)
         self._guardian(f"watch {mark.pid} {mark.ticks} {launch.grace}")
         self._becomes(State.STARTING, "starts", pid=mark.pid, ticks=mark.ticks, note="")
+        self._silent.clear()
         death = asyncio.create_task(process.wait())
-        ending = asyncio.create_task(self._ending.wait())
+        ending, silent = (asyncio.create_task(each.wait()) for each in (self._ending, self._silent))
         asking = asyncio.create_task(self._ask())
-        await asyncio.wait((death, ending), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((death, ending, silent), return_when=asyncio.FIRST_COMPLETED)
         asking.cancel()
         if not death.done():
             signal_group(mark, signal.SIGTERM)
             await asyncio.wait((death,), timeout=launch.grace)
         signal_group(mark, signal.SIGKILL)  # what does not listen, and what it started and left behind
         code = await death
-        ending.cancel()
-        await asyncio.wait((asking, ending))  # nobody else knows of them, and the loop may end after us
+        for waits in (ending, silent):
+            waits.cancel()
+        await asyncio.wait((asking, ending, silent))  # nobody else knows of them, and the loop may end after us
         self._guardian(f"forget {mark.pid}")
+        if self._silent.is_set():
+            return f"gave no answer for {ENDS_AFTER:.0f} s, and was ended"
         return how_it_died(code, self.part.name, self._home)
