@@ -27,6 +27,7 @@ from streams.chaos.studies.others import Others
 from streams.chaos.studies.plan import Study, study
 from streams.chaos.studies.sending import Sender
 from streams.chaos.torments.catalogue import digest
+from streams.chaos.torments.on_processes import FAKETIME
 from streams.chaos.torments.profiles import Profile
 from streams.chaos.torments.standin import StandIn
 from streams.chaos.torments.struck import Tools
@@ -72,6 +73,11 @@ class Asked:
     unprotected: tuple[str, ...] = ()
     short: bool = False
     older: str = ""
+
+    @property
+    def ends_within_s(self) -> float:
+        """When all its patiences are spent."""
+        return self.minutes * 60 + (SHORT_ENDS_WITHIN_S if self.short else ENDS_WITHIN_S)
 
 
 @dataclass(slots=True)
@@ -237,8 +243,8 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
         home=asked.home, seed=asked.seed, unprotected=asked.unprotected, otlp=collector.endpoint,
         longest_pause=asked.profile.longest_pause_s, older=older, retention=asked.profile.retention,
     )  # fmt: skip
-    ends_within = SHORT_ENDS_WITHIN_S if asked.short else ENDS_WITHIN_S
-    faulthandler.dump_traceback_later(asked.minutes * 60 + ends_within, exit=True)  # the guardian ends the stack then
+    faulthandler.dump_traceback_later(asked.ends_within_s, exit=True)  # the guardian ends the stack then
+    _tell_what_is_missing(asked, say)
     with standing(wishes, history, say) as site:
         say(f"the stack stands in {asked.home}; {asked.minutes:g} minutes at {asked.rate:g} studies a second")
         ended = asyncio.run(Run(asked, site, history, say).go())
@@ -261,6 +267,11 @@ def run(asked: Asked, say: Callable[[str], None]) -> int:
     code = ending.verified(asked.folder, say) or (0 if whole else NOT_QUIET)
     faulthandler.cancel_dump_traceback_later()
     return code
+
+
+def _tell_what_is_missing(asked: Asked, say: Callable[[str], None]) -> None:
+    if any(name.endswith(".clock") for name in asked.profile.torments) and not Path(FAKETIME).is_file():
+        say(f"{FAKETIME} is not here (Debian: faketime): no clock is set apart in this run")
 
 
 def histories(settings: Settings) -> Path:
