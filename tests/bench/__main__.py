@@ -13,6 +13,7 @@ from tests.bench import (
     growth_partitions,
     latency,
     models,
+    rebuild,
     stat_first,
     transport,
 )
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Callable[[bool], Section]] = {
     "at-once": at_once.run,
     "growth-open": growth_open.run,
     "growth-partitions": growth_partitions.run,
+    "rebuild": rebuild.run,
     "bulk-replay": bulk_replay.run,
     "models": models.per_model,
     "calls": calls.against_a_session,

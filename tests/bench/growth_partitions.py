@@ -48,8 +48,8 @@ def plans(partitions: int) -> tuple[TopicPlan, ...]:
     return tuple(replace(plan, partitions=partitions) for plan in topic_plans())
 
 
-def work(kafka: str, redis: str, partitions: int) -> None:
-    """Be the worker."""
+def work(kafka: str, redis: str, partitions: int, slot: str) -> None:
+    """Be the worker; slot: its name in the group, as in an installation."""
     outside = Outside(
         state=RedisState(connect(redis)),
         log=KafkaLog(kafka),
@@ -58,7 +58,10 @@ def work(kafka: str, redis: str, partitions: int) -> None:
         deadletters=DEADLETTERS,
         addressed=addressed,
     )
-    site = Site(bootstrap=kafka, group="bench", topics=plans(partitions), ready=lambda: print("ready", flush=True))
+    site = Site(
+        bootstrap=kafka, group="bench", slot=slot, topics=plans(partitions),
+        ready=lambda: print("ready", flush=True),
+    )  # fmt: skip
     run_flow_worker(
         FlowWiring(
             site=site,
@@ -131,7 +134,16 @@ def stack_of(partitions: int, home: Path) -> Iterator[Stack]:
     try:
         redis.start()
         kafka.start()
-        argv = [sys.executable, "-m", __name__, "--as-worker", kafka.address, redis.address, str(partitions)]
+        argv = [
+            sys.executable,
+            "-m",
+            __name__,
+            "--as-worker",
+            kafka.address,
+            redis.address,
+            str(partitions),
+            "worker-0",
+        ]
         with (home / "worker.log").open("w") as errors:
             worker = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=errors, text=True)
         assert worker.stdout is not None
@@ -199,6 +211,6 @@ def run(quick: bool) -> Section:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--as-worker", nargs=3, metavar=("KAFKA", "REDIS", "PARTITIONS"), required=True)
+    parser.add_argument("--as-worker", nargs=4, metavar=("KAFKA", "REDIS", "PARTITIONS", "SLOT"), required=True)
     given = parser.parse_args()
-    work(given.as_worker[0], given.as_worker[1], int(given.as_worker[2]))
+    work(given.as_worker[0], given.as_worker[1], int(given.as_worker[2]), given.as_worker[3])

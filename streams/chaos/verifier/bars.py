@@ -35,5 +35,6 @@ def bars(figures: Figures) -> list[Bar]:
         Bar(what="partitions silent after a worker's kill, 95th percentile s", limit=10.0, measured=killed.p95_s),
         Bar(what="requests answered more than once, %", limit=1.0, measured=figures.redone_percent),
         Bar(what="flow back after the broker is back, longest s", limit=30.0, measured=away),
+        Bar(what="poison until its dead letter, longest s", limit=5.0, measured=figures.poison.longest_s),
         Bar(what="later while all is restarted, longest s", limit=10.0, measured=figures.restart_delays.longest_s),
     ]

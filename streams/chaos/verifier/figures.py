@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from streams.chaos.verifier.checks.outcomes import given_up
+from streams.chaos.verifier.checks.setaside import source
 from streams.chaos.verifier.growth import Growth, growths
 from streams.chaos.verifier.history import Event, History, Torment
 from streams.chaos.verifier.silence import Silences
@@ -65,6 +66,7 @@ class Figures:
         to_effect, to_alert: from the last image stored to the outcome, to the alert, as the broker took them.
         calm: the same to the outcome, of what no fault fell on; restart_delays: how much longer than calm's median it
             took where everything was being started anew, one after the other.
+        poison: from when the broker took an event that nobody can handle until its dead letter.
         let_go: studies that left by the policy of a soak.
         growth: what of which part to how it grew while studies were sent.
         recovery: fault to the time from its end until the part was ready again.
@@ -94,6 +96,7 @@ class Figures:
     silence_longest: Spread
     silence_after_kill: Spread
     points: Mapping[str, int]
+    poison: Spread
     let_go: int
     growth: Mapping[str, Growth]
 
@@ -132,6 +135,7 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
         silence_longest=spread(silences.longest()),
         silence_after_kill=spread(_after_kills(silences, history.torments)),
         points=history.run.get("points") or {},
+        poison=spread(_set_aside(history)),
         let_go=len(history.let_go),
         growth=growths(history),
     )
@@ -139,6 +143,12 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
 
 def _killed(torment: Torment) -> str | None:
     return torment.part if torment.fault.endswith(KILL) else KILLED.get(torment.fault)
+
+
+def _set_aside(history: History) -> list[float]:
+    letters = {source(letter): letter for letter in history.letters}
+    found = ((event, letters.get((event.topic, event.partition, event.offset))) for event in history.poison)
+    return [(letter.at - event.at).total_seconds() for event, letter in found if letter is not None]
 
 
 def _answers(history: History) -> tuple[dict[str, set[str]], dict[str, set[str]]]:

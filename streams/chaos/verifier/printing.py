@@ -149,6 +149,7 @@ def _figures(figures: Figures) -> Table:
         ("last image to outcome where nothing fell", _spread(figures.calm)),
         ("later than that median while all is restarted", _spread(figures.restart_delays)),
         ("longest silence of a partition", _spread(figures.silence_longest)),
+        ("poison until its dead letter", _spread(figures.poison)),
         ("partitions silent after a worker's kill", _spread(figures.silence_after_kill)),
     ]
     for what, value in rows:

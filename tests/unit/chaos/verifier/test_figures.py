@@ -13,6 +13,7 @@ from streams.chaos.verifier.figures import figures, spread
 from streams.chaos.verifier.loading import load
 from streams.chaos.verifier.silence import Served, Silences
 from streams.chaos.verifier.verdict import violations
+from tests.support.bends import letter_of, poison
 from tests.support.histories import a_day
 from tests.support.history_rows import amend, set_head, uid
 from tests.support.studies import at
@@ -42,7 +43,7 @@ def test_a_quiet_run(tmp_path):
     assert (found.readings, found.redone_percent, found.repeated_percent) == (7, 0.0, 0.0)
     assert found.to_alert.count == 3
     assert found.silence_after_kill.count == 0
-    assert [bar.met for bar in bars(found)] == [True, True, None, None, True, None, None]
+    assert [bar.met for bar in bars(found)] == [True, True, None, None, True, None, None, None]
 
 
 def test_kills_are_counted_by_part_and_recoveries_by_fault(tmp_path):
@@ -219,6 +220,16 @@ def test_a_clock_that_was_set_apart_moves_no_figure(hours, tmp_path):
     for row in rows.topics["triage.outcomes"][::2]:
         row["timestamp"] += hours * 3_600_000
     assert measured(rows, tmp_path / "after") == before
+
+
+def test_poison_is_held_until_its_letter(tmp_path):
+    """From when the broker took it; the bar is five seconds."""
+    rows = day().bent()
+    letter = letter_of(row := poison(rows))
+    rows.topics["triage.deadletters"].append({**letter, "timestamp": row["timestamp"] + 5_500})
+    found = measured(rows, tmp_path)
+    assert (found.poison.count, found.poison.longest_s) == (1, 5.5)
+    assert [bar.met for bar in bars(found) if "poison" in bar.what] == [False]
 
 
 def test_poison_of_which_the_answer_was_lost_is_none_of_the_flows(tmp_path):
