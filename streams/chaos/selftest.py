@@ -33,7 +33,7 @@ TRIALS = (
     Trial("window", ("worker.kill", "link.redis-slow")),
     Trial("outbox", ("point.state_written-after", "point.outbox_sent-before")),
     Trial("id_check", ("point.outbox_sent-after", "point.answer_sent-after", "worker.kill")),
-    Trial("capped_commit", ("reader.kill", "triton.kill"), rate=3.0),
+    Trial("capped_commit", ("reader.kill", "decoder.stop"), rate=3.0),
     Trial("watchdog", ("worker.hang",)),
     Trial("redis_watermark", ("redis.flush", "redis.cut")),
     Trial("fsync", ("door.kill", "point.scu_acknowledged-after")),

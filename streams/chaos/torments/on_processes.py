@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from streams.chaos.site import waited
 from streams.chaos.torments.storm import Storm
@@ -16,6 +19,7 @@ from streams.faults.points import Side
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 STOPS_S = (5.0, 25.0)
 ENDED_WITHIN_S = 30.0
+DECODER = "streams.adapters.decode_child"
 HANGS = "stall=100000"
 """For ever: nothing but its own watchdog ends it."""
 SIDES: tuple[Side, ...] = ("before", "after")
@@ -57,6 +61,31 @@ def stopped(kind: str) -> Strike:
         return Struck(target=name, pid=pid, seconds=tools.lasting(*STOPS_S), heal=heal)
 
     return strike
+
+
+def decoder_stopped(tools: Tools) -> Struck | None:
+    """SIGSTOP of one process that decodes for a reader: its reading stands still, the reader's others go on."""
+    decoders = [
+        (name, child)
+        for name, child in tools.site.processes()
+        if name.startswith("reader-") and "/" in name and DECODER in _command(child)
+    ]
+    if not decoders:
+        return None
+    name, child = tools.chance.choice(decoders)
+
+    def send(number: signal.Signals) -> None:
+        with suppress(psutil.NoSuchProcess):
+            child.send_signal(number)
+
+    send(signal.SIGSTOP)
+    return Struck(target=name, pid=child.pid, seconds=tools.lasting(*STOPS_S), heal=lambda: send(signal.SIGCONT))
+
+
+def _command(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def clock(kind: str) -> Strike:
