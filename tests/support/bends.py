@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.support.bends_of_leaving import (
+    let_go_by_an_earlier_end,
     let_go_early,
     let_go_under_an_alert,
     let_go_unread,
@@ -271,7 +272,7 @@ def say_it_on_another_topic(rows: Rows) -> None:
 Bend = Callable[[Rows], None]
 BENT: dict[str, tuple[Bend, ...]] = {
     "stored": (forget_an_image, drop_a_byte, damage_an_object, lose_an_object),
-    "letgo": (let_go_early, let_go_under_an_alert, let_go_without_an_outcome, let_go_unread),
+    "letgo": (let_go_early, let_go_by_an_earlier_end, let_go_under_an_alert, let_go_without_an_outcome, let_go_unread),
     "belonging": (leave_an_image_out,),
     "outcomes": (lose_an_outcome, lose_an_earlier_outcome, end_twice, end_otherwise),
     "alerts": (miss_an_alert, alert_in_vain, alert_with_other_content, alert_under_two_ids, alert_late),

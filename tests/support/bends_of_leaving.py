@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from tests.support.history_rows import Rows, uid
+from datetime import datetime, timedelta
+
+from streams.events.envelope import timestamp
+from tests.support.history_rows import Rows, amend, body, uid
 
 READ = uid(6)
 
 
 def let_go_early(rows: Rows) -> None:
     rows.find("imaging.instances", "StudyLetGo", READ)["timestamp"] -= 250_000
+
+
+def let_go_by_an_earlier_end(rows: Rows) -> None:
+    row = rows.find("imaging.instances", "StudyLetGo", READ)
+    ended = datetime.fromisoformat(body(row)["ended_at"])
+    amend(row, ended_at=timestamp(ended - timedelta(seconds=5)))
 
 
 def let_go_under_an_alert(rows: Rows) -> None:

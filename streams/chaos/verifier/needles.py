@@ -18,6 +18,7 @@ TABLE_BITS = 22
 CHUNK = 4_000_000
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _WORD = re.compile(rb"[0-9A-Za-z.]")
+_UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def forms(word: str) -> Iterator[bytes]:
@@ -60,7 +61,7 @@ def _base64(content: bytes) -> Iterator[bytes]:
 
 
 class Needles:
-    """Words to be found whatever their case; of digits alone only where no letter, digit or dot touches them."""
+    """Words to be found whatever their case; digits alone only by themselves: no part of a number, a UID, a UUID."""
 
     def __init__(self, needles: Iterable[bytes]) -> None:
         """In lower case.
@@ -94,7 +95,9 @@ class Needles:
 
 
 def _inside(content: bytes, at: int, length: int) -> bool:
-    """Whether it is a part of a longer number, UID or digest: chance, not a date."""
+    """Whether it is a part of a longer number, UID or digest, or begins a UUID: chance, not a date."""
+    if _UUID.match(content, at):
+        return True
     before, after = content[max(0, at - 1) : at], content[at + length : at + length + 1]
     return bool(_WORD.match(before) or _WORD.match(after))
 

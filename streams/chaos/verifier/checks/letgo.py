@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import takewhile
 
 from streams.chaos.verifier.history import Event, History
 from streams.chaos.verifier.loading import moment
@@ -27,12 +28,28 @@ def check(history: History) -> Iterator[Violation]:
         early = event.at + ROUNDING < ended + timedelta(seconds=history.policy.ended_s)
         if early:
             yield broken(NAME, study, f"it was let go before its time: it ended at {ended.isoformat()}", [event])
-        if any(one.at > ended + ROUNDING for one in before if one.type in {"PlaceChanged", "StudyClosed"}):
+        if any(_said_at(one) > ended + ROUNDING for one in _ends(before)):
             yield broken(NAME, study, "something happened to it after the end that it was let go by", [event])
 
 
+def _places(before: list[Event]) -> list[Event]:
+    return sorted((e for e in before if e.type == "PlaceChanged"), key=lambda e: (e.at, e.offset))
+
+
+def _ends(before: list[Event]) -> Iterator[Event]:
+    """What ended it: outcomes, and the first place of the last row of those that say that it was read."""
+    yield from (event for event in before if event.type == "StudyClosed")
+    read = list(takewhile(lambda event: event.body["state"] == "read", reversed(_places(before))))
+    yield from read[-1:]
+
+
+def _said_at(event: Event) -> datetime:
+    """By the clock that the end is told by; the broker took it later."""
+    return moment(event.headers["ce_time"])
+
+
 def _open(before: list[Event]) -> Iterator[str]:
-    places = sorted((e for e in before if e.type == "PlaceChanged"), key=lambda e: (e.at, e.offset))
+    places = _places(before)
     if not places or places[-1].body["state"] != "read":
         yield f"it is {places[-1].body['state'] if places else 'on no list'}, not read"
     routed = {e.revision for e in before if e.type in {"StudyRouted", "StudyIneligible"}}

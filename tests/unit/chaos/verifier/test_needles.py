@@ -34,6 +34,18 @@ def test_a_word_across_two_chunks_is_found_once(monkeypatch):
         assert list(sought.found_in(b"." * before + b"CANARY^NAME" + b"." * 9)) == [(before, b"canary^name")]
 
 
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b'"19480428-741a-572c-a23b-70cd6f77aed7"', 0), (b'"19480428-741a-572c"', 1), (b'"x 19480428 y"', 1),
+        (b'"1.2.19480428"', 0),
+    ],
+)  # fmt: skip
+def test_a_date_within_a_name_of_chance_is_none(content, found):
+    """Of nine thousand studies, some birth date begins the UUID of another one's reading (soak, seed 51)."""
+    assert len(list(Needles([b"19480428"]).found_in(content))) == found
+
+
 def test_a_word_that_is_too_short_is_refused():
     """It would be found everywhere."""
     with pytest.raises(ValueError, match="too short"):
