@@ -167,10 +167,11 @@ class AssemblyMachine(Counted):
         self._hear(timer(name), seconds)
 
     def _forgets(self) -> None:
-        """The images of what is whole may go; what is open stays."""
+        """The images of what is whole may go, and what was refused beside them; what is open stays."""
         self.forgot = True
         for uid, known in self.series.items():
             if f"quiet:{uid}" not in self.stage.timers:
+                self.conflicts -= {told for told in self.conflicts if told[0] in known.held}
                 known.held.clear()
 
     @rule()
@@ -261,3 +262,14 @@ class AssemblyMachine(Counted):
 
 TestAssembly = AssemblyMachine.TestCase
 TestAssembly.settings = SHORT
+
+
+def test_what_was_refused_is_refused_again_once_its_image_was_let_go():
+    """The bytes that were refused first are the image then, and those before them are refused (a million steps)."""
+    machine = AssemblyMachine()
+    machine.begin()
+    for _ in range(2):
+        machine.store(uid=SERIES[1], by="A", numbers=[0], other=True, late_s=0.0)
+        machine.store(uid=SERIES[1], by="A", numbers=[0], other=False, late_s=0.0)
+        machine.forget()
+    assert len(machine.conflicts) == 0
