@@ -46,7 +46,7 @@ class Sent:
 
 
 def name_of(path: Path) -> FileName | None:
-    """What a Part 10 file says of itself; None: it is none that C-STORE could carry."""
+    """What a Part 10 file says of itself; None: C-STORE cannot carry it, and who sends gives it to the folder door."""
     try:
         header = dcmread(path, stop_before_pixels=True, specific_tags=["StudyInstanceUID", "AccessionNumber"])
         meta = header.file_meta

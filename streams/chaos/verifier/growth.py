@@ -69,7 +69,7 @@ def _stored(history: History, until: datetime | None) -> Mapping[str, list[Point
 
 
 def _kind(part: str) -> str:
-    """`worker` of worker-2, `triton's model` of triton/1."""
+    """`worker` of worker-2, `triton's child` of triton/1."""
     name, of_another, _ = part.partition("/")
     kind = name.split("-")[0]
     return f"{kind}'s child" if of_another else kind

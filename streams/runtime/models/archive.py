@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,16 +58,20 @@ class Archive:
         """They decide now: before anything is said under them."""
         used, at = self._used
         if used != digest or time.monotonic() - at > USE_TOLD_EVERY_S:
-            with suppress(OSError):  # a full disk: rules that are not told to be in use decide all the same
+            try:
                 os.utime(self._folder / digest)
+            except OSError as error:
+                log.warning("the last use of the rules %s cannot be told: %s", digest[:12], error)
             self._used = digest, time.monotonic()
 
     def others_until(self, digest: str) -> datetime | None:
-        """When other rules than these decided last; None: none ever did."""
-        with suppress(OSError):
+        """When other rules than these decided last; None: none ever did. Now, where that cannot be seen."""
+        try:
             used = [file.stat().st_mtime for file in self._folder.iterdir() if file.name != digest and not file.suffix]
-            return datetime.fromtimestamp(max(used), UTC) if used else None
-        return None
+        except OSError as error:  # then all is looked up on the record: slower, and never wrong
+            log.warning("when other rules decided last cannot be seen: %s", error)
+            return datetime.now(UTC)
+        return datetime.fromtimestamp(max(used), UTC) if used else None
 
     def digests(self) -> set[str]:
         """Of all that ever decided."""

@@ -116,6 +116,14 @@ async def test_what_came_before_the_last_use_of_other_rules_is_looked_up(tmp_pat
     assert await LiveRules(installed).recalling(log).of(INTAKE, "meanwhile", event, told=False) is None
 
 
+def test_a_last_use_that_cannot_be_seen_is_taken_for_now(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """So that all is looked up on the record; and what cannot be marked is told, and stops nobody."""
+    archive = Archive(tmp_path / "gone")
+    assert archive.others_until("d" * 64) is not None
+    archive.use("d" * 64)
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+
+
 async def test_rules_of_another_build_give_way(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """What cannot be read is told once, and nothing stops."""
     installed = settings(tmp_path)
